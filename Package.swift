@@ -1,0 +1,165 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every Swift target is built alike: language mode 6, the upcoming features of the house style,
+// strict memory safety, and no warning left standing.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+// Tests reach into C and raw memory where they play the hostile peer, so they are not held to
+// strict memory safety; everything else is the same.
+let houseForTests: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A target of the package: what it may import is what it names here, and the build checks it.
+func target(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+/// The test target of `name`; it sees what the target sees, and TestSupport.
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+        swiftSettings: houseForTests
+    )
+}
+
+func product(_ name: String, _ package: String) -> Target.Dependency {
+    .product(name: name, package: package)
+}
+
+let collections = product("HashTreeCollections", "swift-collections")
+let log = product("Logging", "swift-log")
+let metrics = product("CoreMetrics", "swift-metrics")
+let protobuf = product("SwiftProtobuf", "swift-protobuf")
+let x509 = product("X509", "swift-certificates")
+let asn1 = product("SwiftASN1", "swift-asn1")
+let crypto = product("Crypto", "swift-crypto")
+let arguments = product("ArgumentParser", "swift-argument-parser")
+let nio = product("NIOCore", "swift-nio")
+let nioPosix = product("NIOPosix", "swift-nio")
+let nioHTTP1 = product("NIOHTTP1", "swift-nio")
+
+let package = Package(
+    name: "meshnode",
+    products: [
+        .executable(name: "meshnode", targets: ["meshnode"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // System libraries: each is imported by exactly one Swift target.
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CNetfilter", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev", "libmnl-dev"])]),
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
+        // Values that everything speaks of.
+        // Addressing: IP addresses, prefixes and socket addresses as values.
+        target("Addressing"),
+        // Bytes: pooled byte buffers that codecs and sockets share without copies.
+        target("Bytes"),
+        // Mesh: the nouns of the mesh and the decisions on them, as values and pure functions.
+        target("Mesh", ["Addressing", collections]),
+
+        // Machines without I/O: bytes in, events out.
+        // HTTP: HTTP/2 over libnghttp2 as a byte machine.
+        target("HTTP", ["CNghttp2", "Bytes"]),
+        // TLS: one TLS 1.3 connection as a byte machine over OpenSSL; certificates, keys, CSRs.
+        target("TLS", ["COpenSSL", "Bytes"]),
+        // Tunnel: HBONE, CONNECT over HTTP/2 in both roles; session pool; drain.
+        target("Tunnel", ["HTTP", "Mesh", "Addressing", "Bytes"]),
+
+        // The system.
+        // Kernel: the only place with syscalls.
+        target("Kernel", ["CLinux", "Addressing", "Bytes"]),
+        // Capture: enrolment of a pod's network namespace: the ruleset and its life cycle.
+        target("Capture", ["Kernel", "Mesh", "Addressing", "CNetfilter"]),
+        // Keeper: the privileged process, and the message format to the worker.
+        target("Keeper", ["Kernel", "Capture", "Mesh", "Addressing"]),
+
+        // The data plane.
+        // Identity: who a workload is and the proof of who a peer is.
+        target("Identity", ["TLS", "Mesh"]),
+        // Transport: tunnels on the event loop.
+        target("Transport", ["Tunnel", "Identity", "TLS", "HTTP", "Kernel", "Mesh", "Addressing", "Bytes"]),
+        // Telemetry: metric registry, Prometheus text, access log.
+        target("Telemetry", ["Mesh", "Addressing", metrics]),
+        // Proxy: the L4 data path: accept, decide, connect, relay, account.
+        target(
+            "Proxy",
+            ["Transport", "Telemetry", "Tunnel", "Identity", "TLS", "HTTP", "Kernel", "Mesh", "Addressing", "Bytes"]),
+
+        // The control plane.
+        // Resources: manifests to Mesh values, with errors that name file, line and field.
+        target("Resources", ["Mesh", "Addressing", "Yams"]),
+        // XDS: generated protobuf and the delta-ADS state machines of client and server.
+        target("XDS", ["Mesh", "Addressing", protobuf]),
+        // CertificateAuthority: signing.
+        target("CertificateAuthority", ["Identity", "Mesh", x509, asn1, crypto]),
+        // Controller: sources to snapshot to subscribers.
+        target(
+            "Controller",
+            ["Resources", "XDS", "CertificateAuthority", "Identity", "Mesh", "Telemetry", "Kernel", "Addressing"]),
+
+        // The program.
+        // Agent: composition root of the processes; configuration; admin socket; status report.
+        target(
+            "Agent",
+            [
+                "Controller", "Proxy", "Transport", "Telemetry", "Keeper", "Capture", "Kernel", "Identity", "TLS", "XDS",
+                "Tunnel", "Mesh", "Addressing", "Bytes", log, nio, nioPosix, nioHTTP1,
+            ]),
+        // CommandLine: the commands and what they print, testable as values.
+        target("CommandLine", ["Agent", "Kernel", "Mesh", "Addressing", arguments]),
+        .executableTarget(name: "meshnode", dependencies: ["CommandLine"], swiftSettings: house),
+
+        // Tests.
+        .target(name: "TestSupport", dependencies: ["Addressing"], path: "Tests/TestSupport", swiftSettings: houseForTests),
+        tests(of: "Addressing"),
+        tests(of: "Bytes"),
+        tests(of: "Mesh", ["Addressing"]),
+        tests(of: "HTTP", ["Bytes"]),
+        tests(of: "TLS", ["Bytes"]),
+        tests(of: "Tunnel", ["HTTP", "Mesh", "Addressing", "Bytes"]),
+        tests(of: "Kernel", ["Addressing", "Bytes"]),
+        tests(of: "Capture", ["Kernel", "Mesh", "Addressing"]),
+        tests(of: "Keeper", ["Kernel", "Capture", "Mesh", "Addressing"]),
+        tests(of: "Identity", ["TLS", "Mesh", "Bytes"]),
+        tests(of: "Transport", ["Tunnel", "Identity", "TLS", "HTTP", "Kernel", "Mesh", "Addressing", "Bytes"]),
+        tests(of: "Telemetry", ["Mesh", "Addressing"]),
+        tests(of: "Proxy", ["Transport", "Telemetry", "Kernel", "Mesh", "Addressing"]),
+        tests(of: "Resources", ["Mesh", "Addressing"]),
+        tests(of: "XDS", ["Mesh", "Addressing"]),
+        tests(of: "CertificateAuthority", ["Identity", "TLS", "Mesh"]),
+        tests(of: "Controller", ["Resources", "XDS", "Mesh", "Addressing", "Kernel"]),
+        tests(of: "Agent", ["Mesh", "Addressing", "Telemetry"]),
+        tests(of: "CommandLine", ["Agent"]),
+        // NodeTests: the whole agent in real network namespaces.
+        .testTarget(
+            name: "NodeTests",
+            dependencies: ["TestSupport", "Kernel", "Capture", "Keeper", "Mesh", "Addressing"],
+            swiftSettings: houseForTests),
+    ]
+)

@@ -1,0 +1,40 @@
+/// Blocks of one size for the buffers of one event loop, kept for reuse up to a bound.
+///
+/// Confined to its loop. Blocks over the bound are freed when they come back, so a burst does not
+/// stay in memory for ever.
+@safe package final class BufferPool {
+    /// Size of each block in bytes.
+    package let blockSize: Int
+    private let keepAtMost: Int
+    private var free: [UnsafeMutableRawBufferPointer] = unsafe []
+    /// Blocks that are lent out now.
+    package private(set) var lentCount = 0
+
+    /// - Parameters:
+    ///   - blockSize: bytes per block, at least 1.
+    ///   - keepAtMost: how many free blocks are kept for reuse.
+    package init(blockSize: Int, keepAtMost: Int) {
+        self.blockSize = max(1, blockSize)
+        self.keepAtMost = max(0, keepAtMost)
+    }
+
+    deinit {
+        for unsafe block in unsafe free { unsafe block.deallocate() }
+    }
+
+    /// An empty buffer of `blockSize` bytes.
+    package func makeBuffer() -> ByteBuffer {
+        lentCount += 1
+        let block = unsafe free.popLast() ?? .allocate(byteCount: blockSize, alignment: 16)
+        return unsafe ByteBuffer(storage: block, pool: self)
+    }
+
+    func takeBack(_ block: UnsafeMutableRawBufferPointer) {
+        lentCount -= 1
+        if unsafe free.count < keepAtMost {
+            unsafe free.append(block)
+        } else {
+            unsafe block.deallocate()
+        }
+    }
+}

@@ -1,0 +1,4 @@
+/* What the Glibc module lacks of namespaces, capabilities and descriptor passing. */
+#ifndef MESHNODE_PRIVILEGED_H
+#define MESHNODE_PRIVILEGED_H
+#endif

@@ -1,0 +1,25 @@
+/* What the Glibc module lacks of sockets, epoll and eventfd. */
+#ifndef MESHNODE_SOCKETS_H
+#define MESHNODE_SOCKETS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* The Glibc module is built without _GNU_SOURCE, so these prototypes may be hidden there. */
+extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+
+static inline int mn_accept4(int fd, struct sockaddr *address, socklen_t *length) {
+    return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* linux/in.h and linux/netfilter_ipv4.h clash with netinet/in.h; these two numbers are all that is needed of them. */
+enum { MN_SO_ORIGINAL_DST = 80 };
+
+#endif
