@@ -2,9 +2,8 @@
 #ifndef MESHNODE_SOCKETS_H
 #define MESHNODE_SOCKETS_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
+/* _GNU_SOURCE must not be defined here: the Glibc module is built without it, and the same header read both
+ * ways clashes. What is hidden by that is declared below. */
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -12,7 +11,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* The Glibc module is built without _GNU_SOURCE, so these prototypes may be hidden there. */
 extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 
 static inline int mn_accept4(int fd, struct sockaddr *address, socklen_t *length) {
