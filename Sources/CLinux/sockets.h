@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -15,6 +16,11 @@ extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 
 static inline int mn_accept4(int fd, struct sockaddr *address, socklen_t *length) {
     return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* Names the calling thread; the kernel keeps 15 bytes. */
+static inline void mn_set_thread_name(const char *name) {
+    prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
 /* linux/in.h and linux/netfilter_ipv4.h clash with netinet/in.h; these two numbers are all that is needed of them. */

@@ -71,6 +71,7 @@ package final class EventLoop: @unchecked Sendable {
     private var freeSlots: [UInt32] = []
     private var timers = TimerQueue()
     private var finishers: [any BatchFinisher] = []
+    private var unfinished: [any EventHandler] = []
     private let inbox = Mutex(Inbox())
     private var isRunning = false
 
@@ -172,6 +173,12 @@ package final class EventLoop: @unchecked Sendable {
         finishers.append(finisher)
     }
 
+    /// Calls `handler.ready([])` in the next turn, before the loop sleeps: for one that still has bytes to
+    /// read but has had its share of this turn.
+    package func nextTurn(_ handler: any EventHandler) {
+        unfinished.append(handler)
+    }
+
     // MARK: From other threads
 
     /// Runs `work` on the loop soon. May be called from any thread.
@@ -208,16 +215,20 @@ package final class EventLoop: @unchecked Sendable {
                 unsafe epoll_wait(number, events, Int32(capacity), timeout)
             }
             now = .now
+            let continued = unfinished
+            unfinished.removeAll()
             for index in 0..<Int(count) {
                 let event = unsafe events[index]
                 unsafe dispatch(key: event.data.u64, Readiness(rawValue: event.events))
             }
+            for handler in continued { handler.ready([]) }
             fireTimers()
             finishBatch()
         }
     }
 
     private func timeoutInMilliseconds() -> Int32 {
+        if !unfinished.isEmpty { return 0 }
         guard let deadline = timers.nextDeadline else { return -1 }
         let wait = ContinuousClock.now.duration(to: deadline)
         if wait <= .zero { return 0 }

@@ -42,3 +42,12 @@ func retrying<Number: SignedInteger>(_ call: @autoclosure () -> String, _ body: 
         if code != EINTR { throw SystemError(call(), code) }
     }
 }
+
+extension SystemError {
+    /// ECONNRESET.
+    package static var connectionReset: Int32 { ECONNRESET }
+    /// ETIMEDOUT.
+    package static var timedOut: Int32 { ETIMEDOUT }
+    /// EBADF.
+    package static var badDescriptor: Int32 { EBADF }
+}

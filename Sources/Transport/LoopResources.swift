@@ -1,0 +1,24 @@
+package import Bytes
+package import Kernel
+
+/// What all connections of one event loop share: the loop, the pools of their buffers, and scratch space that
+/// is used and emptied within one event.
+package final class LoopResources {
+    package let loop: EventLoop
+    /// Blocks for bytes that wait for a slow receiver: 64 KiB, four full DATA frames.
+    package let pendingPool = BufferPool(blockSize: 64 * 1024, keepAtMost: 64)
+    /// Blocks for a tunnel's outgoing plaintext, held from the first byte of a batch to its end.
+    let plaintextPool = BufferPool(blockSize: LoopResources.plaintextBlockSize, keepAtMost: 8)
+    /// Blocks for sealed records: a plaintext block, and what TLS 1.3 adds to each record of it.
+    let ciphertextPool = BufferPool(blockSize: LoopResources.plaintextBlockSize + 32 * 1024, keepAtMost: 16)
+    private let scratchPool = BufferPool(blockSize: 256 * 1024, keepAtMost: 4)
+
+    static let plaintextBlockSize = 256 * 1024
+
+    package init(loop: EventLoop) {
+        self.loop = loop
+    }
+
+    /// An empty buffer for use within one event.
+    package func makeScratch() -> ByteBuffer { scratchPool.makeBuffer() }
+}

@@ -1,0 +1,266 @@
+package import Addressing
+package import Bytes
+package import Kernel
+
+/// Told what happens on a `StreamSocket`; always on its loop.
+package protocol StreamSocketDelegate: AnyObject {
+    /// The connect that was under way succeeded.
+    func socketConnected(_ socket: StreamSocket)
+    /// The connection failed: a connect that was refused or ran out of time, or a reset. The socket is closed.
+    func socketFailed(_ socket: StreamSocket, errorNumber: Int32)
+    /// There may be bytes to read (`mayRead`).
+    func socketReadable(_ socket: StreamSocket)
+    /// So many bytes that had to wait were written now.
+    func socketDrained(_ socket: StreamSocket, count: Int)
+}
+
+/// One TCP connection on the event loop: remembers what edge-triggered epoll told, keeps what the peer was too
+/// slow to take, and sends FIN only behind it.
+///
+///     connecting ──connected──> open ──close / reset / failure──> closed
+///          └────refused, timed out──────────────────────────────────^
+package final class StreamSocket: EventHandler, TimerHandler {
+    private enum Phase {
+        case connecting
+        case open
+        case closed
+    }
+
+    private let loop: EventLoop
+    private var socket: TCPSocket?
+    private var registration: EventLoop.Registration?
+    private var phase: Phase
+    private var timeout: TimerID?
+    private var pending: ByteQueue
+    private var mayWrite = false
+    private var isPeerClosed = false
+    private var isFinishing = false
+    private var hasSentFinish = false
+
+    /// Held strongly until the socket is closed, which ends the cycle.
+    private var delegate: (any StreamSocketDelegate)?
+
+    /// A read may bring something.
+    package private(set) var mayRead = false
+
+    /// A socket that is connected already, such as one just accepted. `start` makes it live.
+    package init(accepted socket: consuming TCPSocket, loop: EventLoop, pool: BufferPool) {
+        self.loop = loop
+        self.socket = consume socket
+        phase = .open
+        pending = ByteQueue(pool: pool)
+    }
+
+    /// A socket that is to connect; `start(connectingTo:)` makes it live.
+    package init(unconnected socket: consuming TCPSocket, loop: EventLoop, pool: BufferPool) {
+        self.loop = loop
+        self.socket = consume socket
+        phase = .connecting
+        pending = ByteQueue(pool: pool)
+    }
+
+    /// Begins to watch the socket for `delegate`. Throws if epoll takes no more descriptors.
+    package func start(_ delegate: any StreamSocketDelegate) throws(SystemError) {
+        guard let raw = rawDescriptor else { throw SystemError("start", SystemError.badDescriptor) }
+        registration = try loop.register(raw, .edge, handler: self)
+        self.delegate = delegate
+    }
+
+    /// Connects and watches for the outcome. Throws what is known at once, such as an unreachable network.
+    package func start(
+        connectingTo address: SocketAddress, from source: SocketAddress?, timeout: Duration, _ delegate: any StreamSocketDelegate
+    ) throws(SystemError) {
+        if let source { try socket?.bind(to: source) }
+        try socket?.connect(to: address)
+        try start(delegate)
+        self.timeout = loop.schedule(after: timeout, self)
+    }
+
+    /// From now on tells `delegate`, instead of the one that it was started with.
+    package func redirect(to delegate: any StreamSocketDelegate) {
+        if phase != .closed { self.delegate = delegate }
+    }
+
+    package var isClosed: Bool { phase == .closed }
+    package var isOpen: Bool { phase == .open }
+
+    /// Bytes that wait for the peer to take them.
+    package var pendingCount: Int { pending.count }
+
+    private var rawDescriptor: Int32? {
+        switch socket {
+        case .some(let socket): socket.raw
+        case .none: nil
+        }
+    }
+
+    // MARK: Reading
+
+    /// Reads into `buffer`. A short read means that there is nothing more, unless FIN is already known to wait
+    /// behind it: then the end is read at once, for no further edge would tell of it.
+    package func read(into buffer: inout ByteBuffer) -> ReadResult {
+        let space = buffer.writableCount
+        return noted(socket?.read(into: &buffer) ?? .endOfStream, asked: space)
+    }
+
+    /// As `read(into:)`, into several places with one call; `total` is their size in bytes.
+    @unsafe
+    package func read(into vectors: UnsafeMutableBufferPointer<IOVector>, total: Int) -> ReadResult {
+        noted(unsafe socket?.read(into: vectors) ?? .endOfStream, asked: total)
+    }
+
+    private func noted(_ result: ReadResult, asked: Int) -> ReadResult {
+        switch result {
+        case .bytes(let count): if count < asked { mayRead = isPeerClosed }
+        case .wouldBlock, .endOfStream, .failed: mayRead = false
+        }
+        return result
+    }
+
+    // MARK: Writing
+
+    /// Sends what the peer takes now and keeps the rest. Returns how many bytes went out now; the others are
+    /// told by `socketDrained`.
+    @discardableResult
+    package func send(_ bytes: RawSpan) -> Int {
+        guard phase == .open, !isFinishing else { return 0 }
+        var sent = 0
+        if pending.isEmpty, mayWrite || !hasTriedToWrite { sent = writeNow(bytes) }
+        guard phase == .open else { return sent }
+        if sent < bytes.byteCount { pending.append(bytes, from: sent) }
+        return sent
+    }
+
+    private var hasTriedToWrite = false
+
+    private func writeNow(_ bytes: RawSpan) -> Int {
+        hasTriedToWrite = true
+        switch socket?.write(bytes) ?? .wouldBlock {
+        case .bytes(let count):
+            mayWrite = count == bytes.byteCount
+            return count
+        case .wouldBlock:
+            mayWrite = false
+            return 0
+        case .failed(let code):
+            failSoon(code)
+            return 0
+        }
+    }
+
+    /// Writes from `buffer` what the peer takes now and consumes that; false if the peer takes no more.
+    package func flush(_ buffer: inout ByteBuffer) -> Bool {
+        hasTriedToWrite = true
+        while phase == .open, !buffer.isEmpty {
+            switch buffer.withReadable({ socket?.write($0) ?? .wouldBlock }) {
+            case .bytes(let count): buffer.consume(count)
+            case .wouldBlock: return false
+            case .failed(let code):
+                failSoon(code)
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Sends FIN behind what waits. Nothing can be sent after.
+    package func finish() {
+        guard phase == .open, !isFinishing else { return }
+        isFinishing = true
+        sendFinishIfDrained()
+    }
+
+    private func sendFinishIfDrained() {
+        guard isFinishing, !hasSentFinish, pending.isEmpty else { return }
+        hasSentFinish = true
+        socket?.shutdownWrite()
+    }
+
+    // MARK: Ending
+
+    /// Closes; the kernel still delivers what was written.
+    package func close() {
+        end()
+    }
+
+    /// Closes with RST.
+    package func reset() {
+        socket?.setResetOnClose()
+        end()
+    }
+
+    private func end() {
+        guard phase != .closed else { return }
+        phase = .closed
+        if let timeout { loop.cancel(timeout) }
+        if let registration { loop.unregister(registration) }
+        registration = nil
+        socket = nil
+        mayRead = false
+        mayWrite = false
+        pending.consume(pending.count)
+        delegate = nil
+    }
+
+    private var failure: Int32?
+
+    /// A failed write is told from the loop, never from inside the caller's own call.
+    private func failSoon(_ code: Int32) {
+        failure = failure ?? code
+        loop.nextTurn(self)
+    }
+
+    private func fail(_ code: Int32) {
+        guard phase != .closed else { return }
+        let delegate = delegate
+        end()
+        delegate?.socketFailed(self, errorNumber: code)
+    }
+
+    // MARK: Events
+
+    package func ready(_ readiness: Readiness) {
+        if let failure { return fail(failure) }
+        if phase == .connecting { finishConnecting(readiness) }
+        guard phase == .open else { return }
+        if readiness.contains(.error) {
+            let code = socket?.connectError() ?? 0
+            return fail(code == 0 ? SystemError.connectionReset : code)
+        }
+        if !readiness.isDisjoint(with: [.peerClosed, .hangUp]) {
+            isPeerClosed = true
+            mayRead = true
+        }
+        if readiness.contains(.readable) { mayRead = true }
+        if readiness.contains(.writable) { drain() }
+        if phase == .open, mayRead { delegate?.socketReadable(self) }
+    }
+
+    private func finishConnecting(_ readiness: Readiness) {
+        guard !readiness.isDisjoint(with: [.writable, .error, .hangUp]) else { return }
+        let code = socket?.connectError() ?? SystemError.badDescriptor
+        guard code == 0 else { return fail(code) }
+        phase = .open
+        if let timeout { loop.cancel(timeout) }
+        timeout = nil
+        delegate?.socketConnected(self)
+    }
+
+    private func drain() {
+        mayWrite = true
+        var total = 0
+        while !pending.isEmpty, mayWrite, phase == .open, failure == nil {
+            let count = pending.withFront { writeNow($0) }
+            pending.consume(count)
+            total += count
+        }
+        guard phase == .open, failure == nil else { return }
+        sendFinishIfDrained()
+        delegate?.socketDrained(self, count: total)
+    }
+
+    package func timerFired(at now: ContinuousClock.Instant) {
+        timeout = nil
+        if phase == .connecting { fail(SystemError.timedOut) }
+    }
+}
