@@ -1,0 +1,132 @@
+import Addressing
+import HashTreeCollections
+
+/// Which endpoint of a service a connection goes to: health, then locality, then the less loaded of two drawn at
+/// random by capacity, or the same one again for a client that shall stay.
+package struct LoadBalancer<Load: LoadView> {
+    package let snapshot: MeshSnapshot
+    package let source: Workload
+    package let load: Load
+    /// Any number decides the draw; equal numbers draw equally.
+    package let randomBits: UInt64
+    /// Endpoints that were tried already.
+    package let excluded: Set<WorkloadUID>
+
+    package init(
+        snapshot: MeshSnapshot, source: Workload, load: Load, randomBits: UInt64, excluded: Set<WorkloadUID> = []
+    ) {
+        self.snapshot = snapshot
+        self.source = source
+        self.load = load
+        self.randomBits = randomBits
+        self.excluded = excluded
+    }
+
+    /// The endpoint for a new connection to `port` of `service`, or why there is none.
+    package func choose(of service: Service, port: UInt16) -> EndpointChoice {
+        guard let endpoints = snapshot.workloadIndex.endpoints[service.name], !endpoints.isEmpty else {
+            return .none("service \(service.name) has no endpoint")
+        }
+        var search = Search(draw: EndpointDraw(seed: seed(for: service)))
+        for record in endpoints.values { consider(record, of: service, port: port, in: &search, sparingEjected: true) }
+        if search.draw.first == nil, search.ejected > 0 {
+            search = Search(draw: EndpointDraw(seed: seed(for: service)))
+            for record in endpoints.values {
+                consider(record, of: service, port: port, in: &search, sparingEjected: false)
+            }
+        }
+        guard let first = search.draw.first else {
+            return .none(search.failure(of: service, port: port, endpoints: endpoints.count))
+        }
+        guard !service.hasClientAffinity, let second = search.draw.second else { return .endpoint(first.workload) }
+        return .endpoint(isBusier(first.workload, than: second.workload) ? second.workload : first.workload)
+    }
+
+    /// One pass over the endpoints: the draw among the nearest so far, and counts for the failure's sentence.
+    fileprivate struct Search {
+        var draw: EndpointDraw
+        var rank = -1
+        var unhealthy = 0
+        var portless = 0
+        var addressless = 0
+        var tried = 0
+        var distant = 0
+        var ejected = 0
+    }
+
+    private func consider(
+        _ record: WorkloadRecord, of service: Service, port: UInt16, in search: inout Search, sparingEjected: Bool
+    ) {
+        let workload = record.workload
+        guard workload.isHealthy || service.publishesNotReady else { search.unhealthy += 1; return }
+        guard workload.targetPort(of: service.name, port: port) != nil else { search.portless += 1; return }
+        guard !workload.addresses.isEmpty else { search.addressless += 1; return }
+        guard !excluded.contains(workload.uid) else { search.tried += 1; return }
+        guard let rank = rank(of: workload, under: service.loadBalancing) else { search.distant += 1; return }
+        guard !sparingEjected || !load.isEjected(workload.uid) else { search.ejected += 1; return }
+        guard rank >= search.rank else { return }
+        if rank > search.rank {
+            search.rank = rank
+            search.draw = EndpointDraw(seed: seed(for: service))
+        }
+        search.draw.add(record)
+    }
+
+    /// How near the endpoint is: the higher the nearer; nil if it must not be used at all.
+    private func rank(of endpoint: Workload, under policy: LoadBalancingPolicy) -> Int? {
+        guard policy.mode != .unspecified else { return 0 }
+        let shared = policy.scopes.prefix { source.shares($0, with: endpoint) }.count
+        return policy.mode == .strict && shared < policy.scopes.count ? nil : shared
+    }
+
+    private func isBusier(_ one: Workload, than other: Workload) -> Bool {
+        // Connections per capacity, the new one included; cross-multiplied, in 128 bits so that it cannot overflow.
+        func burden(_ endpoint: Workload, times capacity: UInt32) -> UInt128 {
+            UInt128(UInt64(max(0, load.activeConnections(to: endpoint.uid))) + 1) * UInt128(max(1, capacity))
+        }
+        return burden(one, times: other.capacity) > burden(other, times: one.capacity)
+    }
+
+    private func seed(for service: Service) -> UInt64 {
+        guard service.hasClientAffinity else { return randomBits }
+        let client = source.addresses.first.map { UInt64(truncatingIfNeeded: $0.number ^ ($0.number >> 64)) }
+        return StableHash.mixed(client ?? StableHash.of(source.uid.text)) ^ StableHash.of(service.hostname)
+    }
+}
+
+/// An endpoint, or the sentence that says why there is none.
+package enum EndpointChoice: Hashable, Sendable {
+    case endpoint(Workload)
+    case none(String)
+}
+
+extension LoadBalancer.Search {
+    fileprivate func failure(of service: Service, port: UInt16, endpoints: Int) -> String {
+        let causes: [(Int, String)] = [
+            (unhealthy, "not ready"), (portless, "not serving port \(port)"), (addressless, "without an address"),
+            (tried, "tried in vain"), (distant, "too far under its traffic policy"),
+        ]
+        let listed = causes.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+        return "service \(service.name) has \(endpoints) endpoint\(endpoints == 1 ? "" : "s"), none usable: \(listed)"
+    }
+}
+
+extension Workload {
+    /// The port on which this endpoint serves `port` of `service`; nil if it does not.
+    package func targetPort(of service: NamespacedName, port: UInt16) -> UInt16? {
+        services[service]?.first { $0.servicePort == port }?.targetPort
+    }
+
+    /// Whether both are in one place of that kind. Unknown localities of both sides count as one place, since
+    /// clusters without topology labels are one; but no two workloads share "no node".
+    fileprivate func shares(_ scope: LoadBalancingPolicy.Scope, with other: Workload) -> Bool {
+        switch scope {
+        case .network: true
+        case .region: locality.region == other.locality.region
+        case .zone: locality.zone == other.locality.zone
+        case .subzone: locality.subzone == other.locality.subzone
+        case .node: !node.isEmpty && node == other.node
+        case .cluster: cluster == other.cluster
+        }
+    }
+}

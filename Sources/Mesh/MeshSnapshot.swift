@@ -1,0 +1,55 @@
+import HashTreeCollections
+
+/// All that the mesh knows at one moment, as a value: whoever holds one sees no change until given the next.
+///
+/// Its collections are persistent: a copy shares everything with its original, and a change costs its own size,
+/// not the mesh's.
+package struct MeshSnapshot: Sendable {
+    /// Grows with every applied message; the controller's number where a controller numbers its messages.
+    package var version: UInt64 = 0
+
+    var workloadIndex = WorkloadIndex()
+    var serviceIndex = ServiceIndex()
+    var policyIndex = PolicyIndex()
+    private var egressModes: TreeDictionary<String, EgressMode> = [:]
+
+    /// A mesh that knows nothing.
+    package init() {}
+
+    /// A mesh made by `changes`, applied in their order.
+    package init(_ changes: some Sequence<MeshChange>) {
+        apply(contentsOf: changes)
+    }
+
+    /// Applies one step and counts it in `version`. A removal of what is not there changes nothing.
+    package mutating func apply(_ change: MeshChange) {
+        perform(change)
+        version &+= 1
+    }
+
+    /// Applies the steps of one message in their order, as one version.
+    package mutating func apply(contentsOf changes: some Sequence<MeshChange>) {
+        for change in changes { perform(change) }
+        version &+= 1
+    }
+
+    private mutating func perform(_ change: MeshChange) {
+        switch change {
+        case .workloadUpserted(let workload): workloadIndex.upsert(workload)
+        case .workloadRemoved(let uid): workloadIndex.remove(uid)
+        case .serviceUpserted(let service): serviceIndex.upsert(service)
+        case .serviceRemoved(let name): serviceIndex.remove(name)
+        case .policyUpserted(let policy): policyIndex.upsert(policy)
+        case .policyRemoved(let name): policyIndex.remove(name)
+        }
+    }
+
+    /// Says what pods of `namespace` may reach outside the mesh. `allow` is what holds without a word.
+    package mutating func setEgressMode(_ mode: EgressMode, forNamespace namespace: String) {
+        egressModes[namespace] = mode == .allow ? nil : mode
+        version &+= 1
+    }
+
+    /// What pods of `namespace` may reach outside the mesh.
+    package func egressMode(ofNamespace namespace: String) -> EgressMode { egressModes[namespace] ?? .allow }
+}
