@@ -3,8 +3,11 @@ package import Addressing
 /// Who may connect to what, as the evaluator reads it: L4 only, selectors already resolved.
 ///
 /// A policy matches if any rule matches. A rule matches if all its clauses match (so one without clauses
-/// matches everything). A clause matches if any of its matches does (so one without matches never does).
-/// A match matches if all its fields do; a field without values does not count.
+/// matches everything). A clause matches if any of its matches does. A match matches if all its fields do; a field
+/// without values does not count.
+///
+/// A clause without matches and a match without any field are what is left when parts that need HTTP were taken
+/// out: they never match in an ALLOW and always in the other actions, so that what is not understood only restricts.
 package struct AuthorizationPolicy: Hashable, Sendable {
     package enum Action: String, Hashable, Sendable {
         case allow
@@ -114,11 +117,12 @@ package enum StringMatch: Hashable, Sendable {
         }
     }
 
+    /// Compares byte by byte: no two spellings of one character are equal here.
     package func matches(_ value: String) -> Bool {
         switch self {
-        case .exact(let text): value == text
-        case .prefix(let text): value.hasPrefix(text)
-        case .suffix(let text): value.hasSuffix(text)
+        case .exact(let text): value.utf8.elementsEqual(text.utf8)
+        case .prefix(let text): value.utf8.starts(with: text.utf8)
+        case .suffix(let text): value.utf8.suffix(text.utf8.count).elementsEqual(text.utf8)
         case .presence: !value.isEmpty
         }
     }

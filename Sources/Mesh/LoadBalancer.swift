@@ -80,9 +80,10 @@ package struct LoadBalancer<Load: LoadView> {
     }
 
     private func isBusier(_ one: Workload, than other: Workload) -> Bool {
-        // Connections per capacity, the new one included; cross-multiplied, in 128 bits so that it cannot overflow.
+        // Connections per capacity, cross-multiplied in 128 bits so that it cannot overflow. The new connection is
+        // not counted: between idle endpoints the draw, which knows capacity already, stays the decision.
         func burden(_ endpoint: Workload, times capacity: UInt32) -> UInt128 {
-            UInt128(UInt64(max(0, load.activeConnections(to: endpoint.uid))) + 1) * UInt128(max(1, capacity))
+            UInt128(max(0, load.activeConnections(to: endpoint.uid))) * UInt128(max(1, capacity))
         }
         return burden(one, times: other.capacity) > burden(other, times: one.capacity)
     }

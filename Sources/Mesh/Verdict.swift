@@ -51,6 +51,14 @@ package struct PolicyMiss: Hashable, Sendable {
     package let field: String
     package let wanted: String
     package let was: String
+
+    package init(policy: NamespacedName, rule: Int?, field: String, wanted: String, was: String) {
+        self.policy = policy
+        self.rule = rule
+        self.field = field
+        self.wanted = wanted
+        self.was = was
+    }
 }
 
 /// What a policy in dry run would have done to a connection.
@@ -62,4 +70,9 @@ package struct DryRunOutcome: Hashable, Sendable {
 
     package let policy: NamespacedName
     package let effect: Effect
+
+    package init(policy: NamespacedName, effect: Effect) {
+        self.policy = policy
+        self.effect = effect
+    }
 }
