@@ -1,0 +1,125 @@
+import FoundationEssentials
+import Mesh
+import SwiftProtobuf
+
+/// The metadata field by which a node's agent names the pod's identity that it asks for.
+private let impersonatedIdentity = "ImpersonatedIdentity"
+
+extension ChannelMessage {
+    var envelope: Meshnode_Wire_Envelope {
+        var envelope = Meshnode_Wire_Envelope()
+        switch self {
+        case .discoveryRequest(let request): envelope.discoveryRequest = request
+        case .discoveryResponse(let response): envelope.discoveryResponse = response
+        case .certificateRequest(let request): envelope.certificateRequest = request.message
+        case .certificateResponse(let response): envelope.certificateResponse = response.message
+        case .controllerReport(let report): envelope.controllerReport = report.message
+        }
+        return envelope
+    }
+
+    init(_ envelope: Meshnode_Wire_Envelope) throws(XDSError) {
+        switch envelope.content {
+        case .discoveryRequest(let request): self = .discoveryRequest(request)
+        case .discoveryResponse(let response): self = .discoveryResponse(response)
+        case .certificateRequest(let request): self = .certificateRequest(try CertificateRequest(request))
+        case .certificateResponse(let response): self = .certificateResponse(try CertificateResponse(response))
+        case .controllerReport(let report): self = .controllerReport(ControllerReport(report))
+        case nil: throw XDSError(.malformedMessage, "a frame holds no message that is known")
+        }
+    }
+}
+
+extension CertificateRequest {
+    fileprivate var message: Meshnode_Wire_CertificateRequest {
+        var message = Meshnode_Wire_CertificateRequest()
+        message.id = id
+        message.request.csr = signingRequestPEM
+        message.request.validityDuration = lifetimeInSeconds
+        message.request.metadata.fields[impersonatedIdentity] = Google_Protobuf_Value(stringValue: identity.description)
+        return message
+    }
+
+    fileprivate init(_ message: Meshnode_Wire_CertificateRequest) throws(XDSError) {
+        let uri = message.request.metadata.fields[impersonatedIdentity]?.stringValue ?? ""
+        guard let identity = SPIFFEID(uri: uri) else {
+            throw XDSError(.malformedMessage, "certificate request \(message.id): '\(uri.prefix(200))' is no identity")
+        }
+        self.init(
+            id: message.id, signingRequestPEM: message.request.csr, identity: identity,
+            lifetimeInSeconds: message.request.validityDuration)
+    }
+}
+
+extension CertificateResponse {
+    fileprivate var message: Meshnode_Wire_CertificateResponse {
+        var message = Meshnode_Wire_CertificateResponse()
+        message.id = id
+        switch outcome {
+        case .issued(let chain): message.issued.certChain = chain
+        case .refused(let reason): message.refusal = reason
+        }
+        return message
+    }
+
+    fileprivate init(_ message: Meshnode_Wire_CertificateResponse) throws(XDSError) {
+        switch message.outcome {
+        case .issued(let issued): self.init(id: message.id, outcome: .issued(chainPEM: issued.certChain))
+        case .refusal(let reason): self.init(id: message.id, outcome: .refused(reason))
+        case nil: throw XDSError(.malformedMessage, "certificate response \(message.id) has no outcome")
+        }
+    }
+}
+
+extension ControllerReport {
+    fileprivate var message: Meshnode_Wire_ControllerReport {
+        var message = Meshnode_Wire_ControllerReport()
+        message.snapshotVersion = snapshotVersion
+        message.problems = problems.map(\.message)
+        message.authority = authority.map(\.message)
+        return message
+    }
+
+    fileprivate init(_ message: Meshnode_Wire_ControllerReport) {
+        self.init(
+            snapshotVersion: message.snapshotVersion, problems: message.problems.map(Problem.init),
+            authority: message.authority.map(AuthorityCertificate.init))
+    }
+}
+
+extension ControllerReport.Problem {
+    fileprivate var message: Meshnode_Wire_ManifestProblem {
+        var message = Meshnode_Wire_ManifestProblem()
+        message.file = file
+        message.line = line.flatMap(UInt32.init(exactly:)) ?? 0
+        message.field = field
+        message.reason = reason
+        message.severity = severity == .warning ? .warning : .error
+        message.object = object
+        return message
+    }
+
+    fileprivate init(_ message: Meshnode_Wire_ManifestProblem) {
+        self.init(
+            file: message.file, line: message.line == 0 ? nil : Int(message.line), field: message.field,
+            reason: message.reason, severity: message.severity == .warning ? .warning : .error, object: message.object)
+    }
+}
+
+extension ControllerReport.AuthorityCertificate {
+    fileprivate var message: Meshnode_Wire_AuthorityCertificate {
+        var message = Meshnode_Wire_AuthorityCertificate()
+        message.role = role == .root ? .root : .issuer
+        message.subject = subject
+        message.serial = serial
+        message.notBefore = notBefore
+        message.notAfter = notAfter
+        return message
+    }
+
+    fileprivate init(_ message: Meshnode_Wire_AuthorityCertificate) {
+        self.init(
+            role: message.role == .root ? .root : .issuer, subject: message.subject, serial: message.serial,
+            notBefore: message.notBefore, notAfter: message.notAfter)
+    }
+}

@@ -1,0 +1,74 @@
+/// What the controller has to say about its input and its authority; each report replaces the one before it.
+package struct ControllerReport: Hashable, Sendable {
+    /// Something wrong in a manifest.
+    package struct Problem: Hashable, Sendable {
+        /// How much it matters.
+        package enum Severity: Hashable, Sendable {
+            /// Taken, but not quite as written.
+            case warning
+            /// The object's last good state, or none, stays in force.
+            case error
+        }
+
+        /// Path of the file, relative to the manifest directory.
+        package var file: String
+        /// Line in the file, from 1; nil if the whole file is meant.
+        package var line: Int?
+        /// Path of the field, such as `spec.rules[0].from`; empty if none is meant.
+        package var field: String
+        /// What is wrong.
+        package var reason: String
+        package var severity: Severity
+        /// `Kind namespace/name`; empty if it could not be read so far.
+        package var object: String
+
+        package init(
+            file: String, line: Int? = nil, field: String = "", reason: String, severity: Severity, object: String = ""
+        ) {
+            self.file = file
+            self.line = line
+            self.field = field
+            self.reason = reason
+            self.severity = severity
+            self.object = object
+        }
+    }
+
+    /// A certificate of the authority.
+    package struct AuthorityCertificate: Hashable, Sendable {
+        /// What it is for.
+        package enum Role: Hashable, Sendable {
+            case root
+            case issuer
+        }
+
+        package var role: Role
+        /// Its common name.
+        package var subject: String
+        /// Its serial number, hexadecimal.
+        package var serial: String
+        /// First second of validity, since 1970.
+        package var notBefore: Int64
+        /// Last second of validity, since 1970.
+        package var notAfter: Int64
+
+        package init(role: Role, subject: String, serial: String, notBefore: Int64, notAfter: Int64) {
+            self.role = role
+            self.subject = subject
+            self.serial = serial
+            self.notBefore = notBefore
+            self.notAfter = notAfter
+        }
+    }
+
+    /// Version of the snapshot that the manifests gave; empty if there is none yet.
+    package var snapshotVersion: String
+    package var problems: [Problem]
+    package var authority: [AuthorityCertificate]
+
+    package init(snapshotVersion: String = "", problems: [Problem] = [], authority: [AuthorityCertificate] = []) {
+        self.snapshotVersion = snapshotVersion
+        self.problems = problems
+        self.authority = authority
+    }
+}

@@ -1,0 +1,133 @@
+package import Mesh
+
+/// The subscribing end of delta discovery: what an agent knows of the mesh, and what it answers.
+///
+/// ```
+///            connected()                 received(_:)
+///   idle ─────────────────> subscribed ──────────────┐ changes, ACK or NACK
+///            requests            ^ └─────────────────┘
+///                                └── connected() again after a break: the requests name what is known
+/// ```
+/// What is known outlives connections: the mesh goes on with it while the server is away.
+package struct DeltaClient: ~Copyable, Sendable {
+    /// What became of one response.
+    package struct Update: Hashable, Sendable {
+        /// What changed, in the order to apply it: removals first, since an address may have gone to another workload.
+        package var changes: [MeshChange]
+        /// The answer to send: an acknowledgement, or a refusal with the reasons.
+        package var reply: DeltaRequest
+        /// The resources that were not taken. Their last good state stays in force.
+        package var rejections: [XDSError]
+    }
+
+    /// A resource that was taken.
+    private struct Known: Sendable {
+        var version: String
+        var key: ResourceKey
+    }
+
+    /// One subscription.
+    private struct Subscription: Sendable {
+        var known: [String: Known] = [:]
+        var rejected: Set<String> = []
+        var hasResponse = false
+    }
+
+    private let translator: Translator
+    private let node: Envoy_Config_Core_V3_Node
+    private var subscriptions: [ResourceType: Subscription] = [:]
+
+    /// Whether the first full set of every type has come. A policy that cannot be read keeps it false, because without
+    /// that policy more might be allowed than was meant. Once true it stays true.
+    package private(set) var isComplete = false
+
+    /// - Parameter nodeID: how the agent calls itself, such as `ztunnel~10.0.0.1~agent-x.mesh~mesh.svc.cluster.local`.
+    package init(nodeID: String, translator: Translator = Translator()) {
+        self.translator = translator
+        var node = Envoy_Config_Core_V3_Node()
+        node.id = nodeID
+        self.node = node
+    }
+
+    /// A stream to the server was opened, for the first time or again.
+    /// - Returns: the subscriptions to send, with the versions of what is known.
+    package mutating func connected() -> [DeltaRequest] {
+        ResourceType.allCases.map { type in
+            var request = DeltaRequest()
+            request.node = node
+            request.typeURL = type.typeURL
+            request.resourceNamesSubscribe = ["*"]
+            request.initialResourceVersions = subscriptions[type, default: Subscription()].known.mapValues(\.version)
+            return request
+        }
+    }
+
+    /// The server sent `response`.
+    package mutating func received(_ response: DeltaResponse) -> Update {
+        guard let type = ResourceType(typeURL: response.typeURL) else {
+            let error = XDSError(.unsupportedResource, "type '\(response.typeURL)' was not asked for")
+            return Update(changes: [], reply: reply(to: response, [error]), rejections: [error])
+        }
+        // Taken out while it changes, so that its tables are not copied.
+        var subscription = subscriptions.removeValue(forKey: type) ?? Subscription()
+        var update = Update(changes: [], reply: DeltaRequest(), rejections: [])
+        Self.remove(response.removedResources, from: &subscription, &update)
+        for resource in response.resources { take(resource, type, into: &subscription, &update) }
+        subscription.hasResponse = true
+        subscriptions[type] = subscription
+        isComplete = isComplete || hasEverything
+        update.reply = reply(to: response, update.rejections)
+        return update
+    }
+
+    private var hasEverything: Bool {
+        let hasRefusedPolicy = subscriptions[.authorization].map { !$0.rejected.isEmpty } ?? false
+        return !hasRefusedPolicy && ResourceType.allCases.allSatisfy { subscriptions[$0]?.hasResponse ?? false }
+    }
+
+    private static func remove(_ names: [String], from subscription: inout Subscription, _ update: inout Update) {
+        for name in names {
+            subscription.rejected.remove(name)
+            if let known = subscription.known.removeValue(forKey: name) { update.changes.append(known.key.removal) }
+        }
+    }
+
+    private func take(
+        _ resource: WireResource, _ type: ResourceType, into subscription: inout Subscription, _ update: inout Update
+    ) {
+        let change: MeshChange
+        do throws(XDSError) {
+            change = try translator.change(of: resource, type: type)
+        } catch {
+            subscription.rejected.insert(resource.name)
+            update.rejections.append(error)
+            return
+        }
+        let key = ResourceKey(change)
+        // A name may pass from a workload to a service; the former is then gone.
+        if let old = subscription.known[resource.name], old.key != key { update.changes.append(old.key.removal) }
+        subscription.known[resource.name] = Known(version: resource.version, key: key)
+        subscription.rejected.remove(resource.name)
+        update.changes.append(change)
+    }
+
+    private func reply(to response: DeltaResponse, _ rejections: [XDSError]) -> DeltaRequest {
+        var request = DeltaRequest()
+        request.typeURL = response.typeURL
+        request.responseNonce = response.nonce
+        if !rejections.isEmpty {
+            request.errorDetail.code = Self.invalidArgument
+            request.errorDetail.message = Self.summary(of: rejections)
+        }
+        return request
+    }
+
+    /// google.rpc.Code.
+    private static let invalidArgument: Int32 = 3
+
+    /// The first few reasons; the server's log is no place for ten thousand.
+    private static func summary(of rejections: [XDSError]) -> String {
+        let shown = rejections.prefix(10).map { String($0.message.prefix(500)) }.joined(separator: "; ")
+        return rejections.count > 10 ? "\(shown); and \(rejections.count - 10) more" : shown
+    }
+}

@@ -1,0 +1,27 @@
+/// The kinds of resources that an agent subscribes to.
+package enum ResourceType: Hashable, Sendable, CaseIterable {
+    // Policies stand first: where both kinds change at once, they are sent first.
+    /// Policies.
+    case authorization
+    /// Workloads and services.
+    case address
+
+    /// The type URL on the wire.
+    package var typeURL: String {
+        switch self {
+        case .authorization: AnyResource.typeURL(of: Istio_Security_Authorization.self)
+        case .address: AnyResource.typeURL(of: Istio_Workload_Address.self)
+        }
+    }
+
+    /// Nil for a type that is not ours.
+    package init?(typeURL: String) {
+        guard let type = Self.allCases.first(where: { $0.typeURL == typeURL }) else { return nil }
+        self = type
+    }
+}
+
+/// What a client says: a subscription, or the answer to a response.
+package typealias DeltaRequest = Envoy_Service_Discovery_V3_DeltaDiscoveryRequest
+/// What a server says: resources that are new or changed, and names of those that are gone.
+package typealias DeltaResponse = Envoy_Service_Discovery_V3_DeltaDiscoveryResponse
