@@ -93,3 +93,10 @@
         return count
     }
 }
+
+extension ByteBuffer {
+    /// The readable bytes as an array.
+    package borrowing func readableBytes() -> [UInt8] {
+        withReadable { span in unsafe span.withUnsafeBytes { unsafe Array($0) } }
+    }
+}

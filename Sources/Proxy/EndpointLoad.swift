@@ -1,0 +1,27 @@
+internal import Mesh
+
+/// What one loop knows of the endpoints it connects to: how many connections it has to each, and which ones fail.
+struct EndpointLoad: LoadView {
+    private var active: [WorkloadUID: Int] = [:]
+    private var health = EndpointHealth()
+    /// As of when ejections are judged; set before each look.
+    var now: ContinuousClock.Instant = .now
+
+    func activeConnections(to endpoint: WorkloadUID) -> Int { active[endpoint] ?? 0 }
+
+    func isEjected(_ endpoint: WorkloadUID) -> Bool { health.isEjected(endpoint, at: now) }
+
+    mutating func opened(to endpoint: WorkloadUID) {
+        active[endpoint, default: 0] += 1
+        health.connectSucceeded(to: endpoint)
+    }
+
+    mutating func closed(to endpoint: WorkloadUID) {
+        guard let count = active[endpoint] else { return }
+        active[endpoint] = count > 1 ? count - 1 : nil
+    }
+
+    mutating func failed(to endpoint: WorkloadUID) {
+        health.connectFailed(to: endpoint, at: now)
+    }
+}

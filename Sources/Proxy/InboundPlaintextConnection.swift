@@ -1,0 +1,147 @@
+internal import Addressing
+internal import Kernel
+internal import Mesh
+internal import Telemetry
+internal import Transport
+
+/// A connection that reached a captured pod without a tunnel: from outside the mesh, or around it. It has no
+/// identity, so policy decides on addresses and ports alone; under STRICT it is refused.
+///
+///     deciding ──allowed──> connecting to the application ──> relaying ──> over
+///        └────────denied────────────┴──────failed────────────────────────────^
+final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate, SocketConnectOwner, RelayOwner {
+    private enum Phase {
+        case connecting(SocketConnect)
+        case relaying(SocketRelay)
+        case over
+    }
+
+    let id: UInt64
+    private let client: StreamSocket
+    private let clientAddress: ClientAddress
+    private let destination: OriginalDestination
+    private let pod: LocalPod
+    private let proxy: ProxyLoop
+    private var phase = Phase.over
+    private var isOver = false
+    private var record: ConnectionRecord
+
+    init(
+        client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod,
+        proxy: ProxyLoop
+    ) {
+        id = proxy.nextConnectionID()
+        self.client = client
+        self.clientAddress = clientAddress
+        self.destination = destination
+        self.pod = pod
+        self.proxy = proxy
+        record = ConnectionRecord(
+            id: id, direction: .inbound,
+            source: PeerFacts(proxy.snapshot.workload(at: clientAddress.address.ip), at: clientAddress.address),
+            destination: PeerFacts(pod.workload, at: destination.address), openedAt: proxy.now, openedWall: proxy.wallClock())
+    }
+
+    /// Decides and connects. Called once.
+    func start() {
+        do {
+            try client.start(self)
+        } catch {
+            return refuse(.limitConnections, "no descriptor could be watched: \(error)")
+        }
+        guard !MeshPorts.isOwn(destination.address.port) else {
+            return refuse(.selfCall, "port \(destination.address.port) belongs to the mesh itself")
+        }
+        guard let workload = pod.workload else { return refuse(.unknownDestination, "the pod's record has not come") }
+        let verdict = proxy.judge(facts, at: workload)
+        record.note(verdict)
+        guard verdict.isAllowed else { return refuse(verdict.reason ?? .internal, verdict.refusalText) }
+        let connect = SocketConnect(
+            to: destination.address,
+            from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: destination.address.ip),
+            resources: proxy.resources, owner: self)
+        phase = .connecting(connect)
+        connect.start(with: pod.stock)
+    }
+
+    private var facts: ConnectionFacts {
+        ConnectionFacts(
+            source: nil, sourceAddress: clientAddress.address.ip, destinationAddress: destination.address.ip,
+            destinationPort: destination.address.port)
+    }
+
+    func connected(_ socket: StreamSocket) {
+        let relay = SocketRelay(client: client, server: socket, resources: proxy.resources, owner: self)
+        phase = .relaying(relay)
+        proxy.journal.opened(&record)
+        relay.start()
+    }
+
+    func connectFailed(errorNumber: Int32) {
+        let error = SystemError("connect \(destination)", errorNumber)
+        refuse(error.isTimeout ? .upstreamTimeout : .upstreamRefused, error.description)
+    }
+
+    // MARK: The client while the application is being connected to
+
+    func socketConnected(_ socket: StreamSocket) {}
+    func socketReadable(_ socket: StreamSocket) {}
+    func socketDrained(_ socket: StreamSocket, count: Int) {}
+
+    func socketFailed(_ socket: StreamSocket, errorNumber: Int32) {
+        if case .connecting(let connect) = phase { connect.cancel() }
+        refuse(.peerReset, "the client reset the connection before it was open")
+    }
+
+    // MARK: Ends
+
+    private func refuse(_ reason: Reason, _ detail: String) {
+        guard !isOver else { return }
+        isOver = true
+        phase = .over
+        client.reset()
+        record.reason = reason
+        record.detail = detail
+        proxy.journal.refused(&record)
+        proxy.ended(self)
+    }
+
+    func relayEnded(_ end: RelayEnd, bytes: RelayedBytes) {
+        guard !isOver else { return }
+        isOver = true
+        phase = .over
+        record.note(end, bytes)
+        proxy.journal.closed(&record)
+        proxy.ended(self)
+    }
+
+    func close(_ reason: Reason, _ detail: String) {
+        record.reason = reason
+        record.detail = detail
+        switch phase {
+        case .connecting(let connect):
+            connect.cancel()
+            refuse(reason, detail)
+        case .relaying(let relay): relay.abort()
+        case .over: break
+        }
+    }
+
+    func reevaluate() {
+        guard let workload = pod.workload else { return }
+        let verdict = proxy.judge(facts, at: workload)
+        guard !verdict.isAllowed else { return }
+        record.note(verdict)
+        close(.policyChanged, "now refused: \(verdict.refusalText)")
+    }
+
+    var isOpen: Bool {
+        if case .relaying = phase { true } else { false }
+    }
+
+    var current: ConnectionRecord {
+        var record = record
+        if case .relaying(let relay) = phase { record.note(relay.relayed) }
+        return record
+    }
+}

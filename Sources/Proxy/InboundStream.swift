@@ -1,0 +1,166 @@
+internal import Addressing
+internal import Kernel
+internal import Mesh
+internal import Telemetry
+internal import Transport
+internal import Tunnel
+
+/// A CONNECT that a peer sent to a captured pod: checks it, asks the policies, connects to the application, and
+/// only then answers 200. So 200 means "the application accepted".
+///
+///     deciding ──allowed──> connecting to the application ──200──> relaying ──> over
+///        └──400, 401────────────┴──503───────────────────────────────────────────^
+final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnectOwner, RelayOwner {
+    private enum Phase {
+        case connecting(SocketConnect)
+        case relaying(StreamRelay)
+        case over
+    }
+
+    let id: UInt64
+    private let stream: TunnelStream
+    private let authority: Authority?
+    private let pod: LocalPod
+    private let proxy: ProxyLoop
+    /// The TLS peer's address: what the application sees as its client.
+    private let clientAddress: ClientAddress
+    /// The address that the tunnel came in on.
+    private let localAddress: IPAddress
+    private var phase = Phase.over
+    private var isOver = false
+    private var record: ConnectionRecord
+
+    init(
+        stream: TunnelStream, request: ConnectRequest?, clientAddress: ClientAddress, localAddress: IPAddress, pod: LocalPod,
+        proxy: ProxyLoop
+    ) {
+        id = proxy.nextConnectionID()
+        self.stream = stream
+        authority = request?.authority
+        self.pod = pod
+        self.proxy = proxy
+        self.clientAddress = clientAddress
+        self.localAddress = localAddress
+        let peer = proxy.snapshot.workload(at: clientAddress.address.ip)
+        record = ConnectionRecord(
+            id: id, direction: .inbound, source: PeerFacts(peer, at: clientAddress.address),
+            destination: PeerFacts(pod.workload, at: SocketAddress(localAddress, request?.authority.port ?? 0)),
+            openedAt: proxy.now, openedWall: proxy.wallClock())
+        record.source.identity = stream.peerIdentity
+        record.security = .mutualTLS
+    }
+
+    /// Decides on a request that is well-formed: policy, then the application. Called once.
+    func start() {
+        guard let workload = pod.workload else {
+            return refuse(.unknownDestination, "the pod's record has not come", status: 503)
+        }
+        let verdict = proxy.judge(facts, at: workload)
+        record.note(verdict)
+        guard verdict.isAllowed else { return refuse(verdict.reason ?? .internal, verdict.refusalText, status: 401) }
+        let connect = SocketConnect(
+            to: destination, from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: localAddress),
+            resources: proxy.resources, owner: self)
+        phase = .connecting(connect)
+        connect.start(with: pod.stock)
+    }
+
+    /// Refuses a request that was not well-formed.
+    func refuseRequest(_ reason: Reason, _ detail: String) {
+        refuse(reason, detail, status: 400)
+    }
+
+    /// Only the port is taken from the authority.
+    private var destination: SocketAddress { SocketAddress(localAddress, authority?.port ?? 0) }
+
+    private var facts: ConnectionFacts {
+        ConnectionFacts(
+            source: stream.peerIdentity, sourceAddress: clientAddress.address.ip, destinationAddress: localAddress,
+            destinationPort: destination.port)
+    }
+
+    func connected(_ socket: StreamSocket) {
+        stream.accept()
+        let relay = StreamRelay(socket: socket, stream: stream, role: .serverSocket, loop: proxy.loop, owner: self)
+        phase = .relaying(relay)
+        proxy.journal.opened(&record)
+        relay.start()
+    }
+
+    func connectFailed(errorNumber: Int32) {
+        let error = SystemError("connect \(destination)", errorNumber)
+        refuse(error.isTimeout ? .upstreamTimeout : .upstreamRefused, error.description, status: 503)
+    }
+
+    // MARK: The stream while the application is being connected to
+
+    func streamAccepted() {}
+    func streamRefused(status: Int) {}
+    func streamFinished() {}
+    func streamWritable() {}
+    func streamReceived(_ bytes: RawSpan) {}
+
+    func streamReset() {
+        abandon(.peerReset, "the peer reset the stream before it was open")
+    }
+
+    func streamLost(_ failure: TunnelFailure) {
+        abandon(failure.reason, failure.detail)
+    }
+
+    // MARK: Ends
+
+    private func refuse(_ reason: Reason, _ detail: String, status: Int) {
+        guard !isOver else { return }
+        stream.refuse(status: status)
+        abandon(reason, detail)
+    }
+
+    private func abandon(_ reason: Reason, _ detail: String) {
+        guard !isOver else { return }
+        isOver = true
+        if case .connecting(let connect) = phase { connect.cancel() }
+        phase = .over
+        record.reason = reason
+        record.detail = detail
+        proxy.journal.refused(&record)
+        proxy.ended(self)
+    }
+
+    func relayEnded(_ end: RelayEnd, bytes: RelayedBytes) {
+        guard !isOver else { return }
+        isOver = true
+        phase = .over
+        record.note(end, bytes)
+        proxy.journal.closed(&record)
+        proxy.ended(self)
+    }
+
+    func close(_ reason: Reason, _ detail: String) {
+        record.reason = reason
+        record.detail = detail
+        switch phase {
+        case .connecting: refuse(reason, detail, status: 401)
+        case .relaying(let relay): relay.abort()
+        case .over: break
+        }
+    }
+
+    func reevaluate() {
+        guard let workload = pod.workload else { return }
+        let verdict = proxy.judge(facts, at: workload)
+        guard !verdict.isAllowed else { return }
+        record.note(verdict)
+        close(.policyChanged, "now refused: \(verdict.refusalText)")
+    }
+
+    var isOpen: Bool {
+        if case .relaying = phase { true } else { false }
+    }
+
+    var current: ConnectionRecord {
+        var record = record
+        if case .relaying(let relay) = phase { record.note(relay.relayed) }
+        return record
+    }
+}

@@ -1,0 +1,110 @@
+internal import Addressing
+internal import Kernel
+internal import Mesh
+internal import Transport
+internal import Tunnel
+
+/// A captured pod of this node, as one loop sees it: its listeners, its sockets, and its record in the mesh.
+///
+/// It accepts once its record and its certificate are there. Until then connections wait in the kernel's backlog; if
+/// they do not come within `patience`, it accepts all the same, so that each connection gets its refusal and a reason
+/// instead of silence.
+///
+///     waiting ──record and certificate, or patience over──> accepting ──drain──> closed
+final class LocalPod: TimerHandler {
+    /// How long a pod's own record and certificate may lag its first packet.
+    static let patience = Duration.seconds(5)
+
+    let uid: WorkloadUID
+    let stock: SocketStock
+    private(set) var workload: Workload?
+    private let proxy: ProxyLoop
+    private var listeners: [PodListener] = []
+    private var patienceTimer: TimerID?
+    private var isPatienceOver = false
+    private var isClosed = false
+
+    init(uid: WorkloadUID, stock: SocketStock, proxy: ProxyLoop) {
+        self.uid = uid
+        self.stock = stock
+        self.proxy = proxy
+    }
+
+    /// Takes the pod's three listeners and starts to wait for its record. Called once.
+    func start(outbound: consuming Descriptor, inboundPlaintext: consuming Descriptor, hbone: consuming Descriptor) {
+        listeners = [
+            PodListener(outbound, loop: proxy.loop) { [unowned self] in acceptOutbound($0, $1) },
+            PodListener(inboundPlaintext, loop: proxy.loop) { [unowned self] in acceptPlaintext($0, $1) },
+            PodListener(hbone, loop: proxy.loop) { [unowned self] in acceptTunnel($0, $1) },
+        ]
+        patienceTimer = proxy.loop.schedule(after: Self.patience, self)
+        refresh()
+    }
+
+    /// The mesh's state or the certificates changed.
+    func refresh() {
+        workload = proxy.snapshot.workload(uid)
+        openIfReady()
+    }
+
+    func timerFired(at now: ContinuousClock.Instant) {
+        patienceTimer = nil
+        isPatienceOver = true
+        openIfReady()
+    }
+
+    private func openIfReady() {
+        guard !isClosed else { return }
+        let isComplete = workload.map { proxy.identities.isAvailable($0.identity) } ?? false
+        guard isComplete || isPatienceOver else { return }
+        if let patienceTimer { proxy.loop.cancel(patienceTimer) }
+        patienceTimer = nil
+        for listener in listeners where !listener.isOpen {
+            do {
+                try listener.open()
+            } catch {
+                proxy.journal.note("listener of \(uid) cannot be watched: \(error)")
+            }
+        }
+    }
+
+    /// Accepts no more. Connections run on; what waits in the backlog is the next worker's.
+    func close() {
+        isClosed = true
+        for listener in listeners { listener.close() }
+        listeners = []
+        if let patienceTimer { proxy.loop.cancel(patienceTimer) }
+        patienceTimer = nil
+    }
+
+    // MARK: Accepting
+
+    private func acceptOutbound(_ socket: consuming TCPSocket, _ client: SocketAddress) {
+        guard let destination = socket.originalDestination(client: client) else {
+            // Somebody connected to the port itself; there is nowhere to go.
+            return socket.setResetOnClose()
+        }
+        let stream = StreamSocket(accepted: socket, loop: proxy.loop, pool: proxy.resources.pendingPool)
+        let connection = OutboundConnection(
+            client: stream, clientAddress: ClientAddress(client), destination: OriginalDestination(destination), pod: self,
+            proxy: proxy)
+        proxy.begin(connection)
+        connection.start()
+    }
+
+    private func acceptPlaintext(_ socket: consuming TCPSocket, _ client: SocketAddress) {
+        guard let destination = socket.originalDestination(client: client) else { return socket.setResetOnClose() }
+        let stream = StreamSocket(accepted: socket, loop: proxy.loop, pool: proxy.resources.pendingPool)
+        let connection = InboundPlaintextConnection(
+            client: stream, clientAddress: ClientAddress(client), destination: OriginalDestination(destination), pod: self,
+            proxy: proxy)
+        proxy.begin(connection)
+        connection.start()
+    }
+
+    private func acceptTunnel(_ socket: consuming TCPSocket, _ client: SocketAddress) {
+        guard let local = socket.localAddress() else { return }
+        let acceptor = TunnelAcceptance(pod: self, client: ClientAddress(client), localAddress: local.ip, proxy: proxy)
+        acceptor.start(socket)
+    }
+}

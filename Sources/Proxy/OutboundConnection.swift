@@ -1,0 +1,230 @@
+internal import Addressing
+internal import Kernel
+internal import Mesh
+internal import Telemetry
+internal import Transport
+internal import Tunnel
+
+/// A connection that left a captured pod: decides where it goes, opens the way, and relays.
+///
+///     routing ──tunnel──> opening ──200──> relaying ──> over
+///        │                  │  └─ another endpoint, at most two more ─┐
+///        ├──plaintext──> connecting ──────────> relaying              │
+///        └──refused──> over <───────────────────────────────────────-─┘
+///
+/// The application's connect() has long succeeded; a refusal shows as a reset, and is told in the log, in the
+/// metrics and by `meshnode connections`.
+final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelStreamHandler, SocketConnectOwner, RelayOwner {
+    private enum Phase {
+        case opening(TunnelStream)
+        case connecting(SocketConnect)
+        case relayingStream(StreamRelay)
+        case relayingSocket(SocketRelay)
+        case over
+    }
+
+    /// Endpoints that are tried before the first byte, the first one included.
+    private static let mostAttempts = 3
+
+    let id: UInt64
+    private let client: StreamSocket
+    private let destination: OriginalDestination
+    private let pod: LocalPod
+    private let proxy: ProxyLoop
+    private let started: ContinuousClock.Instant
+    private var phase = Phase.over
+    private var endpoint: WorkloadUID?
+    private var tried: Set<WorkloadUID> = []
+    private var record: ConnectionRecord
+
+    init(
+        client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod, proxy: ProxyLoop
+    ) {
+        id = proxy.nextConnectionID()
+        self.client = client
+        self.destination = destination
+        self.pod = pod
+        self.proxy = proxy
+        started = proxy.now
+        record = ConnectionRecord(
+            id: id, direction: .outbound, source: PeerFacts(pod.workload, at: clientAddress.address),
+            destination: PeerFacts(at: destination.address), openedAt: proxy.now, openedWall: proxy.wallClock())
+    }
+
+    /// Routes the connection. Called once.
+    func start() {
+        do {
+            try client.start(self)
+        } catch {
+            return refuse(.limitConnections, "no descriptor could be watched: \(error)")
+        }
+        guard let source = pod.workload else {
+            return refuse(.unknownSource, "the controller has not told of \(pod.uid) yet")
+        }
+        switch proxy.route(to: destination, from: source, excluding: tried) {
+        case .tunnel(let route): open(route, from: source)
+        case .plaintext(let route): connect(route)
+        case .refused(let reason, let detail): refuse(reason, detail)
+        }
+    }
+
+    // MARK: Through a tunnel
+
+    private func open(_ route: TunnelRoute, from source: Workload) {
+        tried.insert(route.endpoint.uid)
+        endpoint = route.endpoint.uid
+        record.describe(route, in: proxy.snapshot)
+        let key = SessionKey(
+            source: source.identity, acceptedDestinations: route.acceptedIdentities, sourceAddress: source.address(in: route.address.address.ip.family) ?? destination.address.ip,
+            destination: route.address)
+        let request = ConnectRequest(
+            authority: route.authority, baggage: Baggage(source), forwarded: nil, traceParent: nil)
+        let stream = proxy.tunnels.open(key, request, sockets: pod.stock, handler: self)
+        // A refusal may have been told already, from inside the call.
+        if case .over = phase, !isOver { phase = .opening(stream) }
+    }
+
+    private var isOver = false
+
+    func streamAccepted() {
+        guard case .opening(let stream) = phase else { return }
+        record.destination.identity = stream.peerIdentity
+        record.security = .mutualTLS
+        let relay = StreamRelay(socket: client, stream: stream, role: .clientSocket, loop: proxy.loop, owner: self)
+        phase = .relayingStream(relay)
+        if let endpoint { proxy.load.opened(to: endpoint) }
+        proxy.journal.opened(&record)
+        relay.start()
+    }
+
+    func streamRefused(status: Int) {
+        phase = .over
+        switch status {
+        case 401: refuse(.policyDeny, "the destination's policy refused it (401); see `meshnode connections` on its node")
+        case 503: retry(.upstreamRefused, "the application did not accept the connection (503)")
+        default: refuse(.upstreamRefused, "the peer answered CONNECT with \(status)")
+        }
+    }
+
+    func streamLost(_ failure: TunnelFailure) {
+        phase = .over
+        if failure.mayRetryElsewhere {
+            retry(failure.reason, failure.detail)
+        } else {
+            refuse(failure.reason, failure.detail)
+        }
+    }
+
+    func streamReset() {
+        phase = .over
+        refuse(.peerReset, "the peer reset the stream before it was accepted")
+    }
+
+    func streamReceived(_ bytes: RawSpan) {}
+    func streamFinished() {}
+    func streamWritable() {}
+
+    /// Tries another endpoint of the service, if there is one; the reason of the last attempt stands otherwise.
+    private func retry(_ reason: Reason, _ detail: String) {
+        if let endpoint { proxy.load.failed(to: endpoint) }
+        guard record.service != nil, tried.count < Self.mostAttempts, let source = pod.workload,
+            started.duration(to: proxy.now) < SocketConnect.timeout,
+            case .tunnel(let next) = proxy.route(to: destination, from: source, excluding: tried),
+            !tried.contains(next.endpoint.uid)
+        else { return refuse(reason, detail) }
+        open(next, from: source)
+    }
+
+    // MARK: Around the mesh
+
+    private func connect(_ route: PlaintextRoute) {
+        record.describe(route)
+        let connect = SocketConnect(to: route.address.address, from: nil, resources: proxy.resources, owner: self)
+        phase = .connecting(connect)
+        connect.start(with: pod.stock)
+    }
+
+    func connected(_ socket: StreamSocket) {
+        let relay = SocketRelay(client: client, server: socket, resources: proxy.resources, owner: self)
+        phase = .relayingSocket(relay)
+        proxy.journal.opened(&record)
+        relay.start()
+    }
+
+    func connectFailed(errorNumber: Int32) {
+        phase = .over
+        let error = SystemError("connect \(destination)", errorNumber)
+        refuse(error.isTimeout ? .upstreamTimeout : .upstreamRefused, error.description)
+    }
+
+    // MARK: The client while the way is being opened
+
+    func socketConnected(_ socket: StreamSocket) {}
+    func socketReadable(_ socket: StreamSocket) {}
+    func socketDrained(_ socket: StreamSocket, count: Int) {}
+
+    func socketFailed(_ socket: StreamSocket, errorNumber: Int32) {
+        switch phase {
+        case .opening(let stream): stream.reset()
+        case .connecting(let connect): connect.cancel()
+        case .relayingStream, .relayingSocket, .over: break
+        }
+        refuse(.peerReset, "the client reset the connection before it was open")
+    }
+
+    // MARK: Ends
+
+    private func refuse(_ reason: Reason, _ detail: String) {
+        guard !isOver else { return }
+        isOver = true
+        phase = .over
+        client.reset()
+        record.reason = reason
+        record.detail = detail
+        proxy.journal.refused(&record)
+        proxy.ended(self)
+    }
+
+    func relayEnded(_ end: RelayEnd, bytes: RelayedBytes) {
+        guard !isOver else { return }
+        isOver = true
+        if case .relayingStream = phase, let endpoint { proxy.load.closed(to: endpoint) }
+        phase = .over
+        record.note(end, bytes)
+        proxy.journal.closed(&record)
+        proxy.ended(self)
+    }
+
+    func close(_ reason: Reason, _ detail: String) {
+        record.reason = reason
+        record.detail = detail
+        switch phase {
+        case .opening(let stream): stream.reset()
+        case .connecting(let connect): connect.cancel()
+        case .relayingStream(let relay): return relay.abort()
+        case .relayingSocket(let relay): return relay.abort()
+        case .over: return
+        }
+        refuse(reason, detail)
+    }
+
+    var isOpen: Bool {
+        switch phase {
+        case .relayingStream, .relayingSocket: true
+        case .opening, .connecting, .over: false
+        }
+    }
+
+    var current: ConnectionRecord {
+        var record = record
+        switch phase {
+        case .relayingStream(let relay): record.note(relay.relayed)
+        case .relayingSocket(let relay): record.note(relay.relayed)
+        case .opening, .connecting, .over: break
+        }
+        return record
+    }
+
+    /// Outbound connections are judged where they arrive.
+    func reevaluate() {}
+}

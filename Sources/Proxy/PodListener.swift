@@ -1,0 +1,71 @@
+internal import Addressing
+internal import Kernel
+internal import Transport
+
+/// Accepts what capture sends to one of a pod's three ports. It accepts only while it is open; until then
+/// connections wait in the kernel's backlog.
+final class PodListener: EventHandler, TimerHandler {
+    private let listener: TCPSocket
+    private let loop: EventLoop
+    private var registration: EventLoop.Registration?
+    private var isWanted = false
+    private let handle: (consuming TCPSocket, SocketAddress) -> Void
+
+    /// How many connections are taken off the backlog per event, so that one pod cannot starve the others.
+    private static let acceptsPerEvent = 64
+    /// Pause after the process ran out of descriptors: accepting again at once would spin.
+    private static let pauseWhenExhausted = Duration.milliseconds(100)
+
+    init(
+        _ listener: consuming Descriptor, loop: EventLoop, handle: @escaping (consuming TCPSocket, SocketAddress) -> Void
+    ) {
+        self.listener = TCPSocket(listener)
+        self.loop = loop
+        self.handle = handle
+    }
+
+    var isOpen: Bool { registration != nil }
+
+    func open() throws(SystemError) {
+        isWanted = true
+        guard registration == nil else { return }
+        registration = try loop.register(listener.raw, .exclusiveListener, handler: self)
+    }
+
+    /// Stops accepting; what is in the backlog waits for whoever accepts next.
+    func close() {
+        isWanted = false
+        withdraw()
+    }
+
+    private func withdraw() {
+        if let registration { loop.unregister(registration) }
+        registration = nil
+    }
+
+    func ready(_ readiness: Readiness) {
+        for _ in 0..<Self.acceptsPerEvent {
+            guard isOpen else { return }
+            switch listener.accept() {
+            case .accepted(let socket, let client): handle(socket, client)
+            case .aborted: continue
+            case .wouldBlock: return
+            case .exhausted, .failed: return pause()
+            }
+        }
+    }
+
+    private func pause() {
+        withdraw()
+        loop.schedule(after: Self.pauseWhenExhausted, self)
+    }
+
+    func timerFired(at now: ContinuousClock.Instant) {
+        guard isWanted else { return }
+        do {
+            try open()
+        } catch {
+            loop.schedule(after: Self.pauseWhenExhausted, self)
+        }
+    }
+}

@@ -1,0 +1,151 @@
+package import Addressing
+package import Identity
+package import Kernel
+package import Mesh
+package import Telemetry
+package import Transport
+internal import Tunnel
+
+/// The data path of one event loop: the pods it serves, the connections it carries, and the state of the mesh that it
+/// decides on. Loops share nothing: each has its own descriptors of every listener, its own sockets and its own
+/// tunnels. State comes in as values, records go out as values.
+///
+/// Everything is called on the loop.
+package final class ProxyLoop {
+    package let loop: EventLoop
+    package let resources: LoopResources
+    package let identities: LoopIdentities
+    let tunnels: TunnelPool
+    let journal: ConnectionJournal
+    let wallClock: () -> Int64
+    private let index: UInt64
+    private let order: (WorkloadUID, IPAddress.Family, Int) -> Void
+    private(set) var snapshot = MeshSnapshot()
+    private var pods: [WorkloadUID: LocalPod] = [:]
+    private var connections: [UInt64: any ProxiedConnection] = [:]
+    private var connectionCount: UInt64 = 0
+    private var generator = SystemRandomNumberGenerator()
+    private var onDrained: (() -> Void)?
+    var load = EndpointLoad()
+
+    /// - Parameters:
+    ///   - index: the loop's number, part of its connections' identifiers.
+    ///   - wallClock: seconds since 1970, for certificates and records.
+    ///   - orderSockets: asks the keeper for more sockets of a pod; they come by `socketsArrived`.
+    package init(
+        index: Int, loop: EventLoop, journal: ConnectionJournal, wallClock: @escaping () -> Int64,
+        orderSockets: @escaping (WorkloadUID, IPAddress.Family, Int) -> Void
+    ) {
+        self.index = UInt64(index)
+        self.loop = loop
+        self.journal = journal
+        self.wallClock = wallClock
+        order = orderSockets
+        resources = LoopResources(loop: loop)
+        identities = LoopIdentities()
+        tunnels = TunnelPool(resources: resources, identities: identities, wallClock: wallClock)
+    }
+
+    var now: ContinuousClock.Instant { loop.now }
+
+    // MARK: Pods
+
+    /// The keeper captured a pod: its three listeners. A pod that is known already is replaced.
+    package func podEnrolled(
+        _ uid: WorkloadUID, outbound: consuming Descriptor, inboundPlaintext: consuming Descriptor, hbone: consuming Descriptor
+    ) {
+        podWithdrawn(uid)
+        let stock = SocketStock { [order] family, count in order(uid, family, count) }
+        let pod = LocalPod(uid: uid, stock: stock, proxy: self)
+        pods[uid] = pod
+        pod.start(outbound: outbound, inboundPlaintext: inboundPlaintext, hbone: hbone)
+    }
+
+    /// The pod is captured no more; its connections run on.
+    package func podWithdrawn(_ uid: WorkloadUID) {
+        pods.removeValue(forKey: uid)?.close()
+    }
+
+    /// Sockets that were ordered; the loop owns them now.
+    package func socketsArrived(_ uid: WorkloadUID, _ family: IPAddress.Family, _ sockets: [Int32]) {
+        guard let pod = pods[uid] else {
+            for raw in sockets { _ = Descriptor(owning: raw) }
+            return
+        }
+        pod.stock.arrived(family, sockets)
+    }
+
+    /// The keeper could make none.
+    package func socketsRefused(_ uid: WorkloadUID, _ family: IPAddress.Family, errorNumber: Int32) {
+        pods[uid]?.stock.refused(family, errorNumber: errorNumber)
+    }
+
+    /// Pods that this loop serves.
+    package var podCount: Int { pods.count }
+
+    // MARK: State
+
+    /// A new state of the mesh: pods find their records, and every connection is judged again.
+    package func update(_ snapshot: MeshSnapshot) {
+        self.snapshot = snapshot
+        for pod in pods.values { pod.refresh() }
+        for connection in Array(connections.values) { connection.reevaluate() }
+    }
+
+    /// New certificates or bundles were put into `identities`.
+    package func identitiesChanged() {
+        for pod in pods.values { pod.refresh() }
+    }
+
+    func route(to destination: OriginalDestination, from source: Workload, excluding tried: Set<WorkloadUID>) -> Route {
+        load.now = now
+        return Router.route(
+            destination, from: source, in: snapshot, load: load, randomBits: generator.next(), excluding: tried)
+    }
+
+    func judge(_ facts: ConnectionFacts, at workload: Workload) -> Verdict {
+        Authorizer.decide(facts, policies: snapshot.policies(for: workload))
+    }
+
+    // MARK: Connections
+
+    func nextConnectionID() -> UInt64 {
+        connectionCount &+= 1
+        return index << 56 | connectionCount & 0x00ff_ffff_ffff_ffff
+    }
+
+    func begin(_ connection: any ProxiedConnection) {
+        connections[connection.id] = connection
+    }
+
+    func ended(_ connection: any ProxiedConnection) {
+        connections[connection.id] = nil
+        finishDrainIfEmpty()
+    }
+
+    /// The open connections, as of now.
+    package var openConnections: [ConnectionRecord] {
+        connections.values.filter(\.isOpen).map(\.current)
+    }
+
+    // MARK: Drain
+
+    /// Accepts no more, tells every peer, lets what runs run on; `done` is called when nothing runs any more.
+    package func drain(_ done: @escaping () -> Void) {
+        onDrained = done
+        for pod in pods.values { pod.close() }
+        tunnels.drain()
+        finishDrainIfEmpty()
+    }
+
+    /// Ends what still runs.
+    package func shutDown() {
+        for connection in Array(connections.values) { connection.close(.drain, "the agent's drain deadline passed") }
+    }
+
+    private func finishDrainIfEmpty() {
+        guard connections.isEmpty, let onDrained else { return }
+        self.onDrained = nil
+        onDrained()
+    }
+}

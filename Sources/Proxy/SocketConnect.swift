@@ -1,0 +1,95 @@
+internal import Addressing
+internal import Kernel
+internal import Transport
+
+/// Told once how a `SocketConnect` came out.
+protocol SocketConnectOwner: AnyObject {
+    /// The socket is open; its new owner redirects it.
+    func connected(_ socket: StreamSocket)
+    func connectFailed(errorNumber: Int32)
+}
+
+/// One connection from a pod's namespace to an application: takes a socket out of the pod's stock, binds it to the
+/// client's address where the application is to see that, and connects.
+///
+///     waiting for a socket ──> connecting ──> connected
+///               └──── refused, timed out, cancelled ────> over
+final class SocketConnect: SocketReceiver, StreamSocketDelegate {
+    /// How long an application may take to accept, as tunnels may.
+    static let timeout = Duration.seconds(10)
+
+    private let destination: SocketAddress
+    private let source: IPAddress?
+    private let resources: LoopResources
+    private var owner: (any SocketConnectOwner)?
+    private var socket: StreamSocket?
+
+    /// - Parameter source: the address that the application is to see; nil for the pod's own.
+    init(to destination: SocketAddress, from source: IPAddress?, resources: LoopResources, owner: any SocketConnectOwner) {
+        self.destination = destination
+        self.source = source
+        self.resources = resources
+        self.owner = owner
+    }
+
+    func start(with stock: SocketStock) {
+        stock.take(destination.ip.family, for: self)
+    }
+
+    /// Nothing is told any more.
+    func cancel() {
+        owner = nil
+        socket?.reset()
+        socket = nil
+    }
+
+    func socketCame(_ socket: consuming TCPSocket) {
+        guard owner != nil else { return }
+        let socket = StreamSocket(unconnected: socket, loop: resources.loop, pool: resources.pendingPool)
+        self.socket = socket
+        do {
+            try socket.start(
+                connectingTo: destination, from: source.map { SocketAddress($0, 0) }, timeout: Self.timeout, self)
+        } catch {
+            socket.close()
+            fail(error.code)
+        }
+    }
+
+    func socketRefused(errorNumber: Int32) {
+        fail(errorNumber)
+    }
+
+    func socketConnected(_ socket: StreamSocket) {
+        let owner = owner
+        self.owner = nil
+        self.socket = nil
+        owner?.connected(socket)
+    }
+
+    func socketFailed(_ socket: StreamSocket, errorNumber: Int32) {
+        fail(errorNumber)
+    }
+
+    func socketReadable(_ socket: StreamSocket) {}
+
+    func socketDrained(_ socket: StreamSocket, count: Int) {}
+
+    private func fail(_ errorNumber: Int32) {
+        let owner = owner
+        self.owner = nil
+        socket = nil
+        owner?.connectFailed(errorNumber: errorNumber)
+    }
+}
+
+extension SocketConnect {
+    /// The address that an application in a pod is to see as its client's, or nil for the pod's own: the client's,
+    /// except where the reply could not find its way. A pod that calls itself is not spoofed, a loopback
+    /// destination has a loopback source, and families must agree.
+    static func visibleSource(of client: IPAddress, at destination: IPAddress) -> IPAddress? {
+        guard client != destination, client.family == destination.family, !destination.isLoopback, !client.isLoopback
+        else { return nil }
+        return client
+    }
+}

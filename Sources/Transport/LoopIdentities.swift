@@ -1,0 +1,47 @@
+package import Identity
+package import Mesh
+package import TLS
+
+/// The certificates of one loop: who this node's workloads are, and whom they believe. OpenSSL's contexts are made once
+/// per identity and certificate, and are never shared between loops.
+package final class LoopIdentities {
+    private struct Entry {
+        let svid: SVID
+        let client: TLSContext
+        let server: TLSContext
+    }
+
+    private var entries: [SPIFFEID: Entry] = [:]
+    private(set) var bundles: TrustBundles?
+    let cache = VerificationCache()
+
+    package init() {}
+
+    /// Takes a new certificate. Tunnels that exist keep the one that they were made with.
+    /// Throws if OpenSSL refuses it; the old one stays then.
+    package func update(_ svid: SVID) throws(TLSError) {
+        let client = try TLSContext(role: .client, chain: svid.chain, key: svid.key)
+        let server = try TLSContext(role: .server, chain: svid.chain, key: svid.key)
+        entries[svid.identity] = Entry(svid: svid, client: client, server: server)
+    }
+
+    /// No workload of this node has the identity any more, or its certificate expired.
+    package func remove(_ identity: SPIFFEID) {
+        entries[identity] = nil
+    }
+
+    package func update(_ bundles: TrustBundles) {
+        self.bundles = bundles
+    }
+
+    /// There are a certificate and roots to check peers against.
+    package func isAvailable(_ identity: SPIFFEID) -> Bool {
+        entries[identity] != nil && bundles != nil
+    }
+
+    /// What a connection of `identity` in `role` needs; nil if it is not available.
+    func credentials(of identity: SPIFFEID, role: TLSRole) -> (context: TLSContext, bundles: TrustBundles)? {
+        guard let entry = entries[identity], let bundles else { return nil }
+        return (role == .client ? entry.client : entry.server, bundles)
+    }
+}

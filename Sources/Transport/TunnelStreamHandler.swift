@@ -1,0 +1,17 @@
+/// Told what happens on a tunnel stream; always on its loop.
+package protocol TunnelStreamHandler: AnyObject {
+    /// The peer answered 200: the application at the far end accepted.
+    func streamAccepted()
+    /// The peer answered with another status. The stream is over.
+    func streamRefused(status: Int)
+    /// Payload came. It is taken whole; credit goes back by `TunnelStream.consumed`. Valid only during the call.
+    func streamReceived(_ bytes: RawSpan)
+    /// The peer ended its direction.
+    func streamFinished()
+    /// The peer cut the stream: what a RST of its TCP connection looks like. The stream is over.
+    func streamReset()
+    /// The tunnel under the stream ended, or could not be made. The stream is over.
+    func streamLost(_ failure: TunnelFailure)
+    /// Bytes may be sent again, after `send` said `.blocked`.
+    func streamWritable()
+}
