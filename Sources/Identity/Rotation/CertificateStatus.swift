@@ -1,0 +1,24 @@
+package import Mesh
+
+/// One identity's certificate as the CLI shows it. Times are seconds since 1970.
+package struct CertificateStatus: Hashable, Sendable {
+    /// Where an identity stands.
+    package enum State: String, Hashable, Sendable, CaseIterable {
+        /// None yet, or the last one expired.
+        case unavailable
+        /// Valid, not yet due for renewal.
+        case valid
+        /// Valid, and renewal is under way or failed and will be tried again.
+        case renewing
+    }
+
+    package let identity: SPIFFEID
+    package let state: State
+    package let notBefore: Int64?
+    package let notAfter: Int64?
+    package let serial: String?
+    /// Nil while a request is under way.
+    package let nextRequest: Int64?
+    /// Of the last request, if it failed.
+    package let lastError: String?
+}

@@ -1,0 +1,28 @@
+package import Mesh
+package import TLS
+
+/// Why a peer is not who it may be.
+package struct PeerRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+    /// For the access log, the metric and the CLI.
+    package let reason: Reason
+    /// For an operator: what was found and what was expected.
+    package let text: String
+
+    package init(_ reason: Reason, _ text: String) {
+        self.reason = reason
+        self.text = text
+    }
+
+    package var description: String { "\(reason.rawValue): \(text)" }
+
+    /// What the peer is told.
+    package var alert: RefusalAlert {
+        switch reason {
+        case .certificateExpired: .certificateExpired
+        case .certificateRevoked: .certificateRevoked
+        case .trustDomainMismatch: .unknownCA
+        case .peerNotMTLS: .unsupportedCertificate
+        default: .badCertificate
+        }
+    }
+}
