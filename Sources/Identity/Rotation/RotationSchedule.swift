@@ -14,7 +14,7 @@ package struct RotationSchedule: ~Copyable {
         let lifetime: Int64
     }
 
-    private enum State: ~Copyable {
+    private enum State {
         case due(at: Int64, failures: Int)
         case requesting(failures: Int)
     }
