@@ -1,0 +1,53 @@
+import Synchronization
+
+/// A number that only grows. Held by whoever counts, so that counting is one relaxed addition.
+package final class CounterHandle: Sendable {
+    private let count = Atomic<UInt64>(0)
+
+    package init() {}
+
+    /// Any thread may call it; the total wraps at 2^64.
+    package func increment(by amount: UInt64 = 1) { count.wrappingAdd(amount, ordering: .relaxed) }
+
+    package var value: UInt64 { count.load(ordering: .relaxed) }
+
+    func reset() { count.store(0, ordering: .relaxed) }
+}
+
+/// A number that goes up and down.
+package final class GaugeHandle: Sendable {
+    private let bits = Atomic<UInt64>(0)
+
+    package init() {}
+
+    package func set(_ value: Double) { bits.store(value.bitPattern, ordering: .relaxed) }
+
+    /// Adds `amount`, which may be negative; any thread may call it.
+    package func add(_ amount: Double) {
+        var current = bits.load(ordering: .relaxed)
+        while true {
+            let next = (Double(bitPattern: current) + amount).bitPattern
+            let (exchanged, original) = bits.weakCompareExchange(expected: current, desired: next, ordering: .relaxed)
+            if exchanged { return }
+            current = original
+        }
+    }
+
+    package var value: Double { Double(bitPattern: bits.load(ordering: .relaxed)) }
+}
+
+/// How many values were observed and what they add up to.
+package final class SummaryHandle: Sendable {
+    private let observations = CounterHandle()
+    private let total = GaugeHandle()
+
+    package init() {}
+
+    package func observe(_ value: Double) {
+        observations.increment()
+        total.add(value)
+    }
+
+    package var count: UInt64 { observations.value }
+    package var sum: Double { total.value }
+}
