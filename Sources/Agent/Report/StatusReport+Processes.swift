@@ -57,17 +57,23 @@ package struct AuthorityStatus: Codable, Sendable, Equatable {
     package var issuerExpires: Timestamp?
     /// Roots in the trust bundle.
     package var roots: Int?
+    /// Workload certificates that this node needs.
+    package var certificates: Int?
+    /// Of those, the ones that it holds and that are valid.
+    package var validCertificates: Int?
     /// Why it fails; empty if it does not.
     package var reason: String
 
     package init(
         state: State = .unknown, rootExpires: Timestamp? = nil, issuerExpires: Timestamp? = nil, roots: Int? = nil,
-        reason: String = ""
+        certificates: Int? = nil, validCertificates: Int? = nil, reason: String = ""
     ) {
         self.state = state
         self.rootExpires = rootExpires
         self.issuerExpires = issuerExpires
         self.roots = roots
+        self.certificates = certificates
+        self.validCertificates = validCertificates
         self.reason = reason
     }
 }

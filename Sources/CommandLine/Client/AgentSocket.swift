@@ -1,0 +1,55 @@
+internal import Kernel
+
+/// The agent behind its unix socket: HTTP/1.1, one request per connection, blocking.
+struct AgentSocket: AgentClient {
+    /// A report of 10,000 workloads has about 5 MiB.
+    private static let answerLimitInBytes = 256 * 1_024 * 1_024
+
+    /// Where the socket is.
+    let path: String
+
+    func get(_ resource: String) throws -> [UInt8] {
+        let bytes: [UInt8]
+        do {
+            let socket = try UnixSocket.connect(path)
+            let request =
+                "GET \(resource) HTTP/1.1\r\nhost: meshnode\r\naccept: application/json\r\nconnection: close\r\n\r\n"
+            try socket.writeAll(Array(request.utf8))
+            bytes = try socket.readAll(limit: Self.answerLimitInBytes)
+        } catch {
+            throw explanation(of: error)
+        }
+        guard let answer = HTTPAnswer(bytes) else {
+            let cause = bytes.isEmpty ? "the agent closed the connection: it may be restarting" : "not an HTTP answer"
+            throw CommandError(.unreachable, "no answer from \(path): \(cause); try again, or look at the agent's log")
+        }
+        guard answer.status == 200 else { throw refusal(answer) }
+        return answer.body
+    }
+
+    private func explanation(of error: SystemError) -> CommandError {
+        if error.isMissingFile || error.isConnectionRefused {
+            return CommandError(
+                .unreachable,
+                """
+                no agent answers at \(path)
+                Start one with `meshnode agent --config DIR`, or name its socket with --socket or MESHNODE_SOCKET.
+                """)
+        }
+        if error.isPermissionDenied {
+            return CommandError(.notPermitted, "not permitted to ask the agent at \(path): only root may; try sudo")
+        }
+        return CommandError(.unreachable, "the agent at \(path) could not be asked: \(error)")
+    }
+
+    private func refusal(_ answer: HTTPAnswer) -> CommandError {
+        let message = ReportText.errorMessage(in: answer.body) ?? "HTTP status \(answer.status)"
+        let status: ExitStatus =
+            switch answer.status {
+            case 401, 403: .notPermitted
+            case 503: .unreachable
+            default: .unexpected
+            }
+        return CommandError(status, "the agent at \(path) did not answer: \(message)")
+    }
+}

@@ -1,0 +1,51 @@
+internal import Agent
+internal import Dispatch
+internal import FoundationEssentials
+internal import Kernel
+
+extension Console {
+    /// The arguments of this process, without its name.
+    package static var processArguments: [String] { Array(ProcessInfo.processInfo.arguments.dropFirst()) }
+
+    /// The console of this process.
+    package static var process: Console {
+        Console(
+            write: { write($0, to: 1) },
+            writeError: { write($0, to: 2) },
+            isTerminal: isTerminal(1),
+            environment: ProcessInfo.processInfo.environment,
+            hostName: { hostName },
+            makeClient: { AgentSocket(path: $0) },
+            pause: { pause($0) },
+            processes: Processes(agent: { runAgent($0) }, worker: { runWorker($0) }, controller: { runController($0) })
+        )
+    }
+
+    // The standard descriptors belong to the process, so the number is let go of again.
+    private static func write(_ text: String, to number: Int32) {
+        let descriptor = Descriptor(owning: number)
+        // Nobody is left to be told that the reader has gone.
+        try? descriptor.writeAll(Array(text.utf8))
+        _ = descriptor.release()
+    }
+
+    /// By the name of what is open (proc(5)): terminals are /dev/pts/N, /dev/ttyN and the console.
+    private static func isTerminal(_ number: Int) -> Bool {
+        let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")
+        guard let target else { return false }
+        return target.hasPrefix("/dev/pts/") || target.hasPrefix("/dev/tty") || target == "/dev/console"
+    }
+
+    private static var hostName: String {
+        let bytes = (try? Files.read("/proc/sys/kernel/hostname", limit: 256)) ?? []
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
+    /// Always true: Ctrl-C ends the process by its signal, which a shell shows as 130.
+    private static func pause(_ duration: Duration) -> Bool {
+        let (seconds, attoseconds) = duration.components
+        let wait = DispatchTimeInterval.milliseconds(Int(seconds) * 1_000 + Int(attoseconds / 1_000_000_000_000_000))
+        _ = DispatchSemaphore(value: 0).wait(timeout: .now() + wait)
+        return true
+    }
+}

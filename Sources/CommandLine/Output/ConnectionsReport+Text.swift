@@ -1,0 +1,74 @@
+internal import Agent
+
+extension ConnectionsReport: RenderableReport {
+    func text(isWide: Bool, elapsed: Duration, palette: Palette) -> String {
+        let open = live.isEmpty ? "No open connections.\n" : liveTable(isWide)
+        let denied = refused.isEmpty ? "No connections refused of late.\n" : refusedTable(isWide)
+        return open + "\n" + (refused.isEmpty ? "" : palette.paint("REFUSED", .bad) + "\n") + denied
+    }
+
+    var names: [String] { live.map { "connection/\($0.id)" } + refused.map { "connection/\($0.id)" } }
+
+    func kept(to namespace: String?) -> Self {
+        guard let namespace else { return self }
+        return Self(
+            time: time, node: node,
+            live: live.filter { $0.source.namespace == namespace || $0.destination.namespace == namespace },
+            refused: refused.filter { $0.source.namespace == namespace || $0.destination.namespace == namespace })
+    }
+
+    private func liveTable(_ isWide: Bool) -> String {
+        var headers = ["DIRECTION", "SOURCE", "DESTINATION", "SECURITY", "AGE", "SENT", "RECV"]
+        if isWide {
+            headers += ["SERVICE", "POLICY", "SOURCE-ADDRESS", "SOURCE-IDENTITY", "DESTINATION-IDENTITY", "ID"]
+        }
+        var table = Table(headers, gap: 2)
+        for item in live {
+            var cells = [
+                item.direction.rawValue, Self.name(item.source), Self.nameWithPort(item.destination),
+                item.security.rawValue, Quantity.age(of: item.opened, at: time), Quantity.bytes(item.sentBytes),
+                Quantity.bytes(item.receivedBytes),
+            ]
+            if isWide {
+                cells += [
+                    item.service ?? "", item.policy ?? "", item.source.address, item.source.identity ?? "",
+                    item.destination.identity ?? "", item.id,
+                ]
+            }
+            table.append(cells)
+        }
+        return table.text
+    }
+
+    private func refusedTable(_ isWide: Bool) -> String {
+        var headers = ["AGE", "SOURCE", "DESTINATION", "REASON", "POLICY"]
+        if isWide { headers += ["DIRECTION", "SERVICE", "SOURCE-ADDRESS", "SOURCE-IDENTITY", "ID", "DETAIL"] }
+        var table = Table(headers, gap: 2)
+        for item in refused {
+            var cells = [
+                Quantity.age(of: item.time, at: time), Self.name(item.source), Self.nameWithPort(item.destination),
+                item.reason, item.policies.joined(separator: ","),
+            ]
+            if isWide {
+                cells += [
+                    item.direction.rawValue, item.service ?? "", item.source.address, item.source.identity ?? "",
+                    item.id, item.detail,
+                ]
+            }
+            table.append(cells)
+        }
+        return table.text
+    }
+
+    /// `namespace/name`, or the address of somebody unknown.
+    private static func name(_ end: End) -> String {
+        guard let workload = end.workload else { return end.address }
+        return "\(end.namespace ?? Quantity.unknown)/\(workload)"
+    }
+
+    /// `namespace/name:port`, or the address of somebody unknown.
+    private static func nameWithPort(_ end: End) -> String {
+        guard end.workload != nil, let colon = end.address.lastIndex(of: ":") else { return end.address }
+        return name(end) + end.address[colon...]
+    }
+}

@@ -1,0 +1,3 @@
+internal import CommandLine
+
+Program.exit(with: Program.run(Console.processArguments, on: .process))
