@@ -67,4 +67,3 @@ extension SPIFFEID {
         namespace == name.namespace && serviceAccount == name.name
     }
 }
-

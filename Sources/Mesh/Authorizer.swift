@@ -83,8 +83,10 @@ extension AuthorizationPolicy {
             return [PolicyMiss(policy: name, rule: nil, field: "rules", wanted: "at least one rule", was: "none")]
         }
         return rules.enumerated().compactMap { index, rule in
-            rule.clauses.lazy.compactMap { $0.miss(of: name, rule: index, on: facts, doubtMatches: action.doubtMatches) }
-                .first
+            rule.clauses.lazy.compactMap {
+                $0.miss(of: name, rule: index, on: facts, doubtMatches: action.doubtMatches)
+            }
+            .first
         }
     }
 }

@@ -43,7 +43,8 @@ package enum Router {
                 let port = endpoint.targetPort(of: service.name, port: address.port)
             else { return .refused(.noHealthyUpstream, detail: "endpoint \(endpoint.uid) cannot be addressed") }
             return finish(
-                to: endpoint, at: SocketAddress(target, port), via: service, from: balancer.source, in: balancer.snapshot)
+                to: endpoint, at: SocketAddress(target, port), via: service, from: balancer.source,
+                in: balancer.snapshot)
         }
     }
 

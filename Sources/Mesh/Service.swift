@@ -18,7 +18,8 @@ package struct Service: Hashable, Sendable {
     package var hasClientAffinity: Bool
 
     package init(
-        name: NamespacedName, hostname: String, addresses: [IPPrefix], ports: [ServicePort], subjectAltNames: [SPIFFEID] = [],
+        name: NamespacedName, hostname: String, addresses: [IPPrefix], ports: [ServicePort],
+        subjectAltNames: [SPIFFEID] = [],
         waypoint: WaypointAddress? = nil, loadBalancing: LoadBalancingPolicy = LoadBalancingPolicy(),
         publishesNotReady: Bool = false, hasClientAffinity: Bool = false
     ) {

@@ -66,7 +66,8 @@ package struct AgentMetrics: Sendable {
     /// How many pods of this node are in `state`, such as `captured`.
     package func podsCounted(_ count: Int, in state: String) {
         registry.gauge(
-            "meshnode_pods", help: "Pods of this node that take part in the mesh.", labels: MetricLabels([("state", state)])
+            "meshnode_pods", help: "Pods of this node that take part in the mesh.",
+            labels: MetricLabels([("state", state)])
         ).set(Double(count))
     }
 

@@ -151,7 +151,9 @@ package final class ConnectionMetrics: MetricSource {
             family("istio_tcp_connections_closed_total", "Connections closed.", carrying, \.closed),
             family("istio_tcp_connections_failed_total", "Connections refused or not established.", failing, \.failed),
             family("istio_tcp_sent_bytes_total", "Bytes sent by the workload of the reporter.", carrying, \.sent),
-            family("istio_tcp_received_bytes_total", "Bytes received by the workload of the reporter.", carrying, \.received),
+            family(
+                "istio_tcp_received_bytes_total", "Bytes received by the workload of the reporter.", carrying,
+                \.received),
         ]
     }
 }

@@ -20,8 +20,10 @@ package struct LibraryMetrics: MetricsFactory {
         let labels = Self.labels(dimensions)
         let help = "\(label), of a library."
         return aggregate
-            ? LibraryRecorder(name: name, labels: labels, observer: .summary(registry.summary(name, help: help, labels: labels)))
-            : LibraryRecorder(name: name, labels: labels, observer: .gauge(registry.gauge(name, help: help, labels: labels)))
+            ? LibraryRecorder(
+                name: name, labels: labels, observer: .summary(registry.summary(name, help: help, labels: labels)))
+            : LibraryRecorder(
+                name: name, labels: labels, observer: .gauge(registry.gauge(name, help: help, labels: labels)))
     }
 
     package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {

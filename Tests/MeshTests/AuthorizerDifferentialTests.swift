@@ -33,7 +33,9 @@ import Testing
     ) -> Bool {
         let byName = Dictionary(uniqueKeysWithValues: policies.map { ($0.name, $0) })
         if let name = verdict.policy {
-            guard let policy = byName[name], NaiveAuthorizer.matches(policy, facts), !policy.isDryRun else { return false }
+            guard let policy = byName[name], NaiveAuthorizer.matches(policy, facts), !policy.isDryRun else {
+                return false
+            }
         }
         let considered = Set(verdict.misses.map(\.policy))
         let allowing = Set(policies.filter { $0.action == .allow && !$0.isDryRun }.map(\.name))

@@ -93,7 +93,9 @@ let strict = policy(
     @Test func `lets DENY win over ALLOW, and names policy and rule`() {
         let verdict = decide(
             facts(), policy("pay/yes", .allow, rules: [anything]),
-            policy("pay/no", .deny, rules: [rule { $0.namespaces = [.exact("x")] }, rule { $0.namespaces = [.exact("shop")] }]))
+            policy(
+                "pay/no", .deny,
+                rules: [rule { $0.namespaces = [.exact("x")] }, rule { $0.namespaces = [.exact("shop")] }]))
         #expect(verdict.reason == .policyDeny)
         #expect(verdict.policy == named("pay/no"))
         #expect(verdict.rule == 1)
@@ -165,7 +167,9 @@ let strict = policy(
     }
 
     @Test func `takes negated addresses and ports as ordinary, identity or not`() {
-        let rules = [rule { $0.notSourceIPs = [IPPrefix("192.0.2.0/24")!] }, rule(.to) { $0.notDestinationPorts = [1] }]
+        let rules = [
+            rule { $0.notSourceIPs = [IPPrefix("192.0.2.0/24")!] }, rule(.to) { $0.notDestinationPorts = [1] },
+        ]
         #expect(decide(facts(from: nil), policy(.allow, rules: [rules[0]])).isAllowed)
         #expect(decide(facts(from: nil), policy(.allow, rules: [rules[1]])).isAllowed)
         #expect(!decide(facts(at: "192.0.2.1"), policy(.allow, rules: [rules[0]])).isAllowed)
@@ -174,7 +178,8 @@ let strict = policy(
     @Test(arguments: [
         ("cluster.local/ns/shop/sa/web", true), ("spiffe://cluster.local/ns/shop/sa/web", true),
         ("cluster.local/ns/shop/*", true), ("spiffe://cluster.local/*", true), ("*/sa/web", true), ("*", true),
-        ("*local/ns/shop/sa/web", true), ("cluster.local/ns/shop/sa/we", false), ("cluster.local/ns/shop/sa/webb", false),
+        ("*local/ns/shop/sa/web", true), ("cluster.local/ns/shop/sa/we", false),
+        ("cluster.local/ns/shop/sa/webb", false),
         ("cluster.local/ns/shop/sa/web/*", false), ("*b/sa/web", false), ("Cluster.local/ns/shop/sa/web", false),
         ("*xcluster.local/ns/shop/sa/web", false), ("", false), ("cluster.local/ns/*/sa/web", false),
     ])
@@ -205,9 +210,15 @@ let strict = policy(
     @Test func `needs every clause, any match of a clause, every field of a match`() {
         let clauses = [
             AuthorizationClause(
-                kind: .from, matches: [match { $0.namespaces = [.exact("x")] }, match { $0.namespaces = [.exact("shop")] }]),
+                kind: .from,
+                matches: [match { $0.namespaces = [.exact("x")] }, match { $0.namespaces = [.exact("shop")] }]),
             AuthorizationClause(
-                kind: .to, matches: [match { $0.destinationPorts = [80, 8080]; $0.destinationIPs = [IPPrefix("10.0.0.2")!] }]),
+                kind: .to,
+                matches: [
+                    match {
+                        $0.destinationPorts = [80, 8080]; $0.destinationIPs = [IPPrefix("10.0.0.2")!]
+                    }
+                ]),
         ]
         let allow = policy(.allow, rules: [AuthorizationRule(clauses: clauses)])
         #expect(decide(facts(), allow).isAllowed)
@@ -239,7 +250,8 @@ let strict = policy(
             policy("pay/c", .audit, rules: [anything], dryRun: true))
         #expect(verdict.isAllowed)
         #expect(verdict.audited == [named("pay/a")])
-        let denied = decide(facts(), policy("pay/a", .audit, rules: [anything]), policy("pay/d", .deny, rules: [anything]))
+        let denied = decide(
+            facts(), policy("pay/a", .audit, rules: [anything]), policy("pay/d", .deny, rules: [anything]))
         #expect(denied.audited == [named("pay/a")])
     }
 
@@ -252,7 +264,10 @@ let strict = policy(
 
 @Suite struct `An explanation` {
     @Test(arguments: [
-        (AuthorizationClause.Kind.from, "principals", "from[].source.principals", "cluster.local/ns/shop/sa/web", "a or b*"),
+        (
+            AuthorizationClause.Kind.from, "principals", "from[].source.principals", "cluster.local/ns/shop/sa/web",
+            "a or b*"
+        ),
         (.from, "notNamespaces", "from[].source.notNamespaces", "shop", "anything but shop"),
         (.from, "sourceIPs", "from[].source.ipBlocks", "10.0.0.1", "192.0.2.0/24"),
         (.to, "ports", "to[].operation.ports", "8080", "80 or 81"),

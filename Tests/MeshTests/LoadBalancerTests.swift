@@ -24,7 +24,9 @@ private struct Loads: LoadView {
         var counts: [String: Int] = [:]
         for _ in 0..<rounds {
             let balancer = LoadBalancer(snapshot: mesh, source: source, load: load, randomBits: random.next())
-            if case .endpoint(let chosen) = balancer.choose(of: service, port: 80) { counts[chosen.name, default: 0] += 1 }
+            if case .endpoint(let chosen) = balancer.choose(of: service, port: 80) {
+                counts[chosen.name, default: 0] += 1
+            }
         }
         return counts
     }

@@ -18,11 +18,13 @@ enum NaiveAuthorizer {
     }
 
     static func matches(_ policy: AuthorizationPolicy, _ facts: ConnectionFacts) -> Bool {
-        let answer = or(policy.rules.map { rule in
-            and(rule.clauses.map { clause in
-                clause.matches.isEmpty ? nil : or(clause.matches.map { value($0, facts) })
+        let answer = or(
+            policy.rules.map { rule in
+                and(
+                    rule.clauses.map { clause in
+                        clause.matches.isEmpty ? nil : or(clause.matches.map { value($0, facts) })
+                    })
             })
-        })
         return answer ?? (policy.action != .allow)
     }
 
@@ -46,7 +48,9 @@ enum NaiveAuthorizer {
         addresses(match.sourceIPs, match.notSourceIPs, facts.sourceAddress)
         addresses(match.destinationIPs, match.notDestinationIPs, facts.destinationAddress)
         if !match.destinationPorts.isEmpty { values.append(match.destinationPorts.contains(facts.destinationPort)) }
-        if !match.notDestinationPorts.isEmpty { values.append(!match.notDestinationPorts.contains(facts.destinationPort)) }
+        if !match.notDestinationPorts.isEmpty {
+            values.append(!match.notDestinationPorts.contains(facts.destinationPort))
+        }
         return values.isEmpty ? nil : and(values)
     }
 

@@ -136,7 +136,8 @@ import Testing
         let two = endpoint(pod("two", at: ["10.0.0.3"]), of: "pay/api")
         let mesh = mesh([one, two], [service("pay/api", at: ["10.96.0.1"])])
         for random in 0..<50 {
-            guard case .tunnel(let route) = route("10.96.0.1:80", in: mesh, random: UInt64(random), excluding: [one.uid])
+            guard
+                case .tunnel(let route) = route("10.96.0.1:80", in: mesh, random: UInt64(random), excluding: [one.uid])
             else {
                 Issue.record("no tunnel")
                 return
@@ -165,7 +166,9 @@ import Testing
 
     @Test(arguments: [EgressMode.registryOnly, .deny])
     func `to the unknown follows the egress mode`(mode: EgressMode) throws {
-        var mesh = mesh([pod("old", at: ["10.0.0.2"], enrolled: false), pod("vm", at: ["10.9.0.1"], node: "", enrolled: false)])
+        var mesh = mesh([
+            pod("old", at: ["10.0.0.2"], enrolled: false), pod("vm", at: ["10.9.0.1"], node: "", enrolled: false),
+        ])
         mesh.setEgressMode(mode, forNamespace: "shop")
         #expect(refusal("203.0.113.5:443", in: mesh) == .egressDenied)
         #expect(try plaintext("10.0.0.2:80", in: mesh).cause == .notEnrolled)
@@ -184,7 +187,8 @@ import Testing
 
     @Test func `does not tunnel to a host-network endpoint although it says HBONE`() throws {
         let host = endpoint(pod("host", at: ["192.0.2.1"], hostNetwork: true), of: "a/b")
-        #expect(try plaintext("10.96.0.1:80", in: mesh([host], [service("a/b", at: ["10.96.0.1"])])).cause == .hostNetwork)
+        #expect(
+            try plaintext("10.96.0.1:80", in: mesh([host], [service("a/b", at: ["10.96.0.1"])])).cause == .hostNetwork)
     }
 
     @Test func `is the same for the same arguments`() {
@@ -202,7 +206,8 @@ import Testing
     let web = pod("web", at: ["10.0.0.1"])
     let bound = WaypointAddress(destination: .service(named("pay/waypoint")))
     var waypoint: Workload {
-        endpoint(pod("wp", in: "pay", at: ["10.0.0.7"], account: "waypoint"), of: "pay/waypoint", port: 15008, target: 15008)
+        endpoint(
+            pod("wp", in: "pay", at: ["10.0.0.7"], account: "waypoint"), of: "pay/waypoint", port: 15008, target: 15008)
     }
     var services: [Service] {
         [
@@ -210,7 +215,9 @@ import Testing
             service("pay/api", at: ["10.96.0.1"], waypoint: bound),
         ]
     }
-    var api: Workload { endpoint(pod("api", in: "pay", at: ["10.0.0.2"], account: "api", waypoint: bound), of: "pay/api") }
+    var api: Workload {
+        endpoint(pod("api", in: "pay", at: ["10.0.0.2"], account: "api", waypoint: bound), of: "pay/api")
+    }
 
     func route(_ destination: String, from source: Workload, in mesh: MeshSnapshot) -> Route {
         Router.route(OriginalDestination(socketAddress(destination)), from: source, in: mesh, randomBits: 3)
@@ -229,7 +236,8 @@ import Testing
     }
 
     @Test func `is not taken again by the waypoint itself`() {
-        guard case .tunnel(let route) = route("10.96.0.1:80", from: waypoint, in: mesh([waypoint, api], services)) else {
+        guard case .tunnel(let route) = route("10.96.0.1:80", from: waypoint, in: mesh([waypoint, api], services))
+        else {
             Issue.record("no tunnel")
             return
         }
