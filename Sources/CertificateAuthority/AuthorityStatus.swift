@@ -1,0 +1,50 @@
+import FoundationEssentials
+import X509
+
+/// The certificates of the authority, for the status report.
+package struct AuthorityStatus: Hashable, Sendable {
+    /// One of them.
+    package struct Item: Hashable, Sendable {
+        /// Its common name, or its whole subject if it has none.
+        package let subject: String
+        /// Its serial number, lower-case hexadecimal.
+        package let serial: String
+        /// First second of validity, since 1970.
+        package let notBefore: Int64
+        /// Last second of validity, since 1970.
+        package let notAfter: Int64
+
+        init(_ certificate: Certificate) {
+            subject = certificate.subject.commonName ?? certificate.subject.description
+            serial = certificate.serialNumber.bytes.map { $0 < 16 ? "0\(String($0, radix: 16))" : String($0, radix: 16) }
+                .joined()
+            notBefore = certificate.notBeforeSeconds
+            notAfter = certificate.notAfterSeconds
+        }
+    }
+
+    /// Every root that is trusted.
+    package let roots: [Item]
+    /// What signs workload certificates.
+    package let issuer: Item
+}
+
+extension Certificate {
+    /// First second of validity, since 1970.
+    var notBeforeSeconds: Int64 { Int64(notValidBefore.timeIntervalSince1970.rounded()) }
+    /// Last second of validity, since 1970.
+    var notAfterSeconds: Int64 { Int64(notValidAfter.timeIntervalSince1970.rounded()) }
+}
+
+extension DistinguishedName {
+    /// The last common name; nil if there is none.
+    fileprivate var commonName: String? {
+        var name: String?
+        for part in self {
+            for attribute in part where attribute.type == .RDNAttributeType.commonName {
+                name = String(attribute.value) ?? name
+            }
+        }
+        return name
+    }
+}
