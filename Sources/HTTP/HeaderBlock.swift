@@ -1,0 +1,72 @@
+/// Header fields in one run of bytes: for each field its name and its value, and where they lie.
+package struct HeaderBlock: Sendable {
+    struct Field: Sendable {
+        let start: Int
+        let nameCount: Int
+        let valueCount: Int
+    }
+
+    private(set) var bytes: [UInt8] = []
+    private(set) var fields: [Field] = []
+
+    package init() {}
+
+    /// How many fields there are.
+    package var count: Int { fields.count }
+
+    /// Forgets the fields and keeps the memory.
+    package mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        fields.removeAll(keepingCapacity: true)
+    }
+
+    /// Appends a field. Names are lower case; pseudo fields come first (RFC 9113 section 8.2).
+    package mutating func append(_ name: String, _ value: String) {
+        let start = bytes.count
+        bytes.append(contentsOf: name.utf8)
+        let nameCount = bytes.count - start
+        bytes.append(contentsOf: value.utf8)
+        fields.append(Field(start: start, nameCount: nameCount, valueCount: bytes.count - start - nameCount))
+    }
+
+    @unsafe mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        let start = bytes.count
+        unsafe bytes.append(contentsOf: name)
+        unsafe bytes.append(contentsOf: value)
+        fields.append(Field(start: start, nameCount: name.count, valueCount: value.count))
+    }
+}
+
+/// The fields of one received header block.
+package struct HeaderFields: Sendable, RandomAccessCollection {
+    private let block: HeaderBlock
+    package let startIndex: Int
+    package let endIndex: Int
+
+    init(block: HeaderBlock, range: Range<Int>) {
+        self.block = block
+        let valid = range.clamped(to: 0..<block.fields.count)
+        startIndex = valid.lowerBound
+        endIndex = valid.upperBound
+    }
+
+    /// Name and value as they came; bytes that are not UTF-8 become U+FFFD.
+    package subscript(position: Int) -> (name: String, value: String) {
+        let field = block.fields[position]
+        let valueStart = field.start + field.nameCount
+        return (
+            String(decoding: block.bytes[field.start..<valueStart], as: UTF8.self),
+            String(decoding: block.bytes[valueStart..<(valueStart + field.valueCount)], as: UTF8.self)
+        )
+    }
+
+    /// The value of the only field with this name; nil if there is none or more than one.
+    package func onlyValue(of name: String) -> String? {
+        var found: String?
+        for field in self where field.name == name {
+            guard found == nil else { return nil }
+            found = field.value
+        }
+        return found
+    }
+}
