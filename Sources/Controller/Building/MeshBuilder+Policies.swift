@@ -1,0 +1,85 @@
+import Mesh
+import Resources
+
+extension MeshBuilder {
+    /// Names on each pod the policies that select it.
+    ///
+    /// - Returns: all policies of the mesh, those made from PeerAuthentications included.
+    func addPolicies(_ context: BuildContext, to pods: inout [BuiltPod]) -> [AuthorizationPolicy] {
+        // Policies with targets are the waypoints'.
+        let manifests = context.policies.filter { !$0.hasTargets }
+        let selecting = manifests.filter { $0.selector != nil }
+        let byNamespace = Dictionary(grouping: selecting, by: \.metadata.namespace)
+        let meshWide = parameters.rootNamespaces.flatMap { byNamespace[$0] ?? [] }
+        let authentication = PeerAuthenticationIndex(context.peerAuthentications, roots: parameters.rootNamespaces)
+        var converted: [NamespacedName: AuthorizationPolicy] = [:]
+        for position in pods.indices {
+            let metadata = pods[position].manifest.metadata
+            let own = parameters.rootNamespaces.contains(metadata.namespace) ? [] : byNamespace[metadata.namespace] ?? []
+            var names = (own + meshWide).filter { metadata.hasLabels($0.selector ?? [:]) }.map(\.metadata.id)
+            if let policy = authentication.policy(for: metadata) {
+                converted[policy.name] = policy
+                names.append(policy.name)
+            }
+            pods[position].workload.policies = names.sorted()
+        }
+        return manifests.map(makePolicy) + converted.values
+    }
+
+    private func makePolicy(_ manifest: AuthorizationPolicyManifest) -> AuthorizationPolicy {
+        let isRoot = parameters.rootNamespaces.contains(manifest.metadata.namespace)
+        return AuthorizationPolicy(
+            name: manifest.metadata.id, scope: manifest.selector != nil ? .workload : isRoot ? .mesh : .namespace,
+            action: manifest.action, rules: manifest.rules, isDryRun: manifest.isDryRun)
+    }
+}
+
+/// Which PeerAuthentication holds for whom: workload over namespace over mesh, the oldest of each.
+struct PeerAuthenticationIndex {
+    private let mesh: PeerAuthenticationManifest?
+    private let byNamespace: [String: PeerAuthenticationManifest]
+    /// Those with a selector, oldest first.
+    private let selecting: [String: [PeerAuthenticationManifest]]
+    private let root: String
+
+    init(_ manifests: [PeerAuthenticationManifest], roots: [String]) {
+        let sorted = manifests.sorted { $0.metadata.precedes($1.metadata) }
+        let wide = sorted.filter { $0.selector == nil }
+        mesh = wide.first { roots.contains($0.metadata.namespace) }
+        byNamespace = Dictionary(wide.map { ($0.metadata.namespace, $0) }) { oldest, _ in oldest }
+        selecting = Dictionary(grouping: sorted.filter { $0.selector != nil }, by: \.metadata.namespace)
+        root = roots.first ?? ""
+    }
+
+    /// What plaintext policy a pod gets; nil if it accepts plaintext on every port.
+    func policy(for pod: ManifestMetadata) -> AuthorizationPolicy? {
+        let own = selecting[pod.namespace]?.first { pod.hasLabels($0.selector ?? [:]) }
+        let modes = [own?.mode, byNamespace[pod.namespace]?.mode, mesh?.mode]
+        let isStrict = modes.compactMap { $0 }.first { $0 != .unset } == .strict
+        let exceptions = (own?.portModes ?? [:]).filter { $0.value != .unset && ($0.value == .strict) != isStrict }
+        if let own, !exceptions.isEmpty {
+            return Self.policy(
+                NamespacedName(
+                    namespace: own.metadata.namespace, name: "converted_peer_authentication_\(own.metadata.name)"),
+                isStrict: isStrict, exceptions: exceptions.keys.sorted())
+        }
+        guard isStrict else { return nil }
+        let name = NamespacedName(namespace: root, name: "istio_converted_static_strict")
+        return Self.policy(name, isStrict: true, exceptions: [])
+    }
+
+    /// Denies those without an identity: on every port but the exceptions if strict, else on the exceptions only.
+    private static func policy(_ name: NamespacedName, isStrict: Bool, exceptions: [UInt16]) -> AuthorizationPolicy {
+        var source = AuthorizationMatch()
+        source.notPrincipals = [.presence]
+        var clauses = [AuthorizationClause(kind: .from, matches: [source])]
+        if !exceptions.isEmpty {
+            var ports = AuthorizationMatch()
+            if isStrict { ports.notDestinationPorts = exceptions } else { ports.destinationPorts = exceptions }
+            clauses.append(AuthorizationClause(kind: .to, matches: [ports]))
+        }
+        return AuthorizationPolicy(
+            name: name, scope: .workload, action: .deny, rules: [AuthorizationRule(clauses: clauses)],
+            origin: .peerAuthentication)
+    }
+}

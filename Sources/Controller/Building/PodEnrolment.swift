@@ -1,0 +1,31 @@
+package import Addressing
+package import Mesh
+package import Resources
+
+/// A pod whose traffic the keeper of its node is to capture.
+package struct PodEnrolment: Hashable, Sendable {
+    /// The pod's `metadata.uid`; `NAMESPACE/NAME` where a file has none.
+    package var podUID: String
+    package var workload: WorkloadUID
+    package var namespace: String
+    package var name: String
+    /// Never empty; addresses that another pod keeps are not among them.
+    package var addresses: [IPAddress]
+    package var exclusions: CaptureExclusions
+    /// Annotation `meshnode.dev/network-namespace`, for pods that no container runtime made: a name below
+    /// /run/netns or a path; empty if not written.
+    package var networkNamespace: String
+
+    package init(
+        podUID: String, workload: WorkloadUID, namespace: String, name: String, addresses: [IPAddress],
+        exclusions: CaptureExclusions = CaptureExclusions(), networkNamespace: String = ""
+    ) {
+        self.podUID = podUID
+        self.workload = workload
+        self.namespace = namespace
+        self.name = name
+        self.addresses = addresses
+        self.exclusions = exclusions
+        self.networkNamespace = networkNamespace
+    }
+}

@@ -1,0 +1,29 @@
+/// Waits until a burst of changes is over, but not for ever: several files that are written together are one
+/// change, and a file that is written all the time delays no other.
+struct ChangeDebounce {
+    /// So long nothing must change.
+    static let quiet = Duration.milliseconds(50)
+    /// After this the changes are applied, quiet or not: a change must show within 200 ms.
+    static let longest = Duration.milliseconds(120)
+
+    private var first: ContinuousClock.Instant?
+    private(set) var deadline: ContinuousClock.Instant?
+
+    /// Something changed.
+    /// - Returns: when `isDue` is to be asked.
+    mutating func changed(at now: ContinuousClock.Instant) -> ContinuousClock.Instant {
+        let start = first ?? now
+        first = start
+        let due = min(now + Self.quiet, start + Self.longest)
+        deadline = due
+        return due
+    }
+
+    /// Whether the changes are to be applied now; then the next burst begins.
+    mutating func isDue(at now: ContinuousClock.Instant) -> Bool {
+        guard let due = deadline, now >= due else { return false }
+        first = nil
+        deadline = nil
+        return true
+    }
+}

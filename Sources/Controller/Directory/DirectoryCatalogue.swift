@@ -1,0 +1,89 @@
+package import Resources
+
+/// What the files of a directory hold, and which state of each object is in force. Pure: files are told to it.
+///
+/// An object is in force as its file has it. If the file has it wrong, or cannot be read any more, the last good
+/// state stays. If the file is gone, or readable and without the object, so is the object.
+package struct DirectoryCatalogue: Hashable, Sendable {
+    /// One object as one file has it.
+    private struct Claim: Hashable {
+        var standing: StandingManifest
+        /// Its file shows it wrong or not at all: any good claim of another file comes before it.
+        var isLastGood: Bool
+    }
+
+    private struct FileState: Hashable {
+        var claims: [ManifestKey: Claim] = [:]
+        var problems: [ManifestProblem] = []
+    }
+
+    private var files: [String: FileState] = [:]
+    /// The objects in force, as of the last `settle`.
+    package private(set) var manifests = ManifestSet()
+    /// What is wrong with files and objects, as of the last `settle`.
+    package private(set) var problems: [ManifestProblem] = []
+
+    package init() {}
+
+    /// The files that are known, in no order.
+    package var paths: [String] { Array(files.keys) }
+
+    /// A file was read, well or badly.
+    package mutating func fileRead(_ path: String, _ file: ManifestFile) {
+        let old = files[path]?.claims ?? [:]
+        var claims: [ManifestKey: Claim] = [:]
+        for entry in file.entries {
+            if let object = entry.object {
+                let standing = StandingManifest(object: object, file: path, line: entry.line)
+                claims[entry.key] = Claim(standing: standing, isLastGood: false)
+            } else if var standing = old[entry.key]?.standing ?? manifests.manifests[entry.key] {
+                standing.file = path
+                standing.line = entry.line
+                claims[entry.key] = Claim(standing: standing, isLastGood: true)
+            }
+        }
+        for (key, claim) in old where claims[key] == nil && file.mayStillHold(key) && !file.holds(key) {
+            claims[key] = Claim(standing: claim.standing, isLastGood: true)
+        }
+        files[path] = FileState(claims: claims, problems: file.problems)
+    }
+
+    /// A file is not there any more.
+    package mutating func fileGone(_ path: String) { files[path] = nil }
+
+    /// Decides which state of each object is in force after the files told so far. Called once per batch of
+    /// files, so that an object that moves from one file to another is never absent.
+    package mutating func settle() {
+        var winners: [ManifestKey: Claim] = [:]
+        problems = []
+        for (_, state) in files.sorted(by: { $0.key < $1.key }) {
+            problems += state.problems
+            for (key, claim) in state.claims.sorted(by: { $0.key < $1.key }) {
+                guard let first = winners[key] else {
+                    winners[key] = claim
+                    continue
+                }
+                if first.isLastGood, !claim.isLastGood { winners[key] = claim }
+                if !first.isLastGood, !claim.isLastGood {
+                    problems.append(Self.duplicate(key, claim.standing, first: first.standing))
+                }
+            }
+        }
+        manifests = ManifestSet(winners.mapValues(\.standing))
+        problems.sort()
+    }
+
+    private static func duplicate(
+        _ key: ManifestKey, _ second: StandingManifest, first: StandingManifest
+    ) -> ManifestProblem {
+        ManifestProblem(
+            file: second.file, line: second.line,
+            reason: "is in \(first.file):\(first.line) too, which is in force: remove one of them", severity: .error,
+            object: key.description)
+    }
+}
+
+extension ManifestFile {
+    /// Whether the file shows the object, be it wrong.
+    fileprivate func holds(_ key: ManifestKey) -> Bool { entries.contains { $0.key == key } }
+}
