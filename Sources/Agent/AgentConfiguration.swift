@@ -9,8 +9,8 @@ package struct AgentConfiguration: Codable, Sendable, Equatable {
     package var node: String
     /// The mesh's own trust domain.
     package var trustDomain: String
-    /// The namespace whose policies hold for the whole mesh.
-    package var rootNamespace: String
+    /// Namespaces whose policies hold for the whole mesh; converted policies are named in the first.
+    package var rootNamespaces: [String]
     /// Where the agent's sockets and its lock are.
     package var runDirectory: String
     /// Event loops of the worker; nil for one per core that it may use.
@@ -31,7 +31,7 @@ package struct AgentConfiguration: Codable, Sendable, Equatable {
 
     package init(
         manifestDirectory: String, authority: Authority = Authority(), node: String,
-        trustDomain: String = "cluster.local", rootNamespace: String = "meshnode-system",
+        trustDomain: String = "cluster.local", rootNamespaces: [String] = ["meshnode-system", "istio-system"],
         runDirectory: String = "/run/meshnode", loops: Int? = nil, logFormat: LogFormat = .text,
         logLevel: LogLevel = .info, metricsPort: UInt16 = 15020, readinessPort: UInt16 = 15021,
         drainDeadlineSeconds: Int = 30, withdrawsOnExit: Bool = false
@@ -40,7 +40,7 @@ package struct AgentConfiguration: Codable, Sendable, Equatable {
         self.authority = authority
         self.node = node
         self.trustDomain = trustDomain
-        self.rootNamespace = rootNamespace
+        self.rootNamespaces = rootNamespaces
         self.runDirectory = runDirectory
         self.loops = loops
         self.logFormat = logFormat

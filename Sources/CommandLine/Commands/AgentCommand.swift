@@ -34,7 +34,7 @@ struct AgentCommand: ConsoleCommand {
         }
         return AgentConfiguration(
             manifestDirectory: config, authority: authority.makeAuthority(), node: name,
-            trustDomain: node.trustDomain, rootNamespace: node.rootNamespace, runDirectory: node.runDirectory,
+            trustDomain: node.trustDomain, rootNamespaces: node.rootNamespaces, runDirectory: node.runDirectory,
             loops: node.loops, logFormat: watching.logFormat, logLevel: watching.logLevel,
             metricsPort: watching.metricsPort, readinessPort: watching.readinessPort,
             drainDeadlineSeconds: node.drainDeadline.seconds, withdrawsOnExit: node.withdrawOnExit)
@@ -86,8 +86,12 @@ struct NodeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Trust domain of the mesh.", valueName: "name"))
     var trustDomain = "cluster.local"
 
-    @Option(help: ArgumentHelp("Namespace whose policies hold for the whole mesh.", valueName: "name"))
-    var rootNamespace = "meshnode-system"
+    @Option(
+        name: .customLong("root-namespace"),
+        help: ArgumentHelp(
+            "Namespace whose policies hold for the whole mesh; may be repeated (default: meshnode-system, istio-system).",
+            valueName: "name"))
+    var rootNamespace: [String] = []
 
     @Option(help: ArgumentHelp("Where the agent's sockets are.", valueName: "dir"))
     var runDirectory = "/run/meshnode"
@@ -101,6 +105,9 @@ struct NodeOptions: ParsableArguments {
 
     @Flag(help: "Withdraw capture at the end: traffic then goes on in plaintext, instead of being refused.")
     var withdrawOnExit = false
+
+    /// What was asked for, or both names that people have.
+    var rootNamespaces: [String] { rootNamespace.isEmpty ? ["meshnode-system", "istio-system"] : rootNamespace }
 
     func validate() throws {
         guard TrustDomain(trustDomain) != nil else {

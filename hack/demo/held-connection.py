@@ -1,0 +1,39 @@
+"""Holds one connection open, with a request on it every 50 ms, and says when it is closed.
+
+usage: held-connection.py HOST PORT SECONDS
+
+Prints `open` after the first answer and `closed` when the connection has ended; ends with 1 if it is still open after
+SECONDS.
+"""
+
+import socket
+import sys
+import time
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: pay\r\n\r\n"
+
+
+def main():
+    host, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    deadline = time.monotonic() + seconds
+    connection = socket.create_connection((host, port), timeout=5)
+    is_first = True
+    while time.monotonic() < deadline:
+        try:
+            connection.sendall(REQUEST)
+            answer = connection.recv(4096)
+        except OSError as error:
+            print(f"closed: {error}", flush=True)
+            return 0
+        if not answer:
+            print("closed: end of stream", flush=True)
+            return 0
+        if is_first:
+            print("open", flush=True)
+            is_first = False
+        time.sleep(0.05)
+    print("still open", flush=True)
+    return 1
+
+
+sys.exit(main())
