@@ -120,7 +120,7 @@ package enum StringMatch: Hashable, Sendable {
     /// Compares byte by byte: no two spellings of one character are equal here.
     package func matches(_ value: String) -> Bool {
         switch self {
-        case .exact(let text): value.utf8.elementsEqual(text.utf8)
+        case .exact(let text): value.utf8.count == text.utf8.count && value.utf8.elementsEqual(text.utf8)
         case .prefix(let text): value.utf8.starts(with: text.utf8)
         case .suffix(let text): value.utf8.suffix(text.utf8.count).elementsEqual(text.utf8)
         case .presence: !value.isEmpty

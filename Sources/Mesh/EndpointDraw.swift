@@ -13,6 +13,9 @@ struct EndpointDraw {
 
     init(seed: UInt64) { self.seed = seed }
 
+    /// The same draw without candidates.
+    var restarted: EndpointDraw { EndpointDraw(seed: seed) }
+
     mutating func add(_ candidate: WorkloadRecord) {
         let score = Score(bits: StableHash.mixed(seed ^ candidate.number), weight: candidate.workload.capacity)
         if first == nil || score.beats(firstScore) {

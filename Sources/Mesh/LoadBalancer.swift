@@ -28,11 +28,13 @@ package struct LoadBalancer<Load: LoadView> {
             return .none("service \(service.name) has no endpoint")
         }
         var search = Search(draw: EndpointDraw(seed: seed(for: service)))
-        for record in endpoints.values { consider(record, of: service, port: port, in: &search, sparingEjected: true) }
+        for endpoint in endpoints.values {
+            consider(endpoint, of: service, port: port, in: &search, sparingEjected: true)
+        }
         if search.draw.first == nil, search.ejected > 0 {
             search = Search(draw: EndpointDraw(seed: seed(for: service)))
-            for record in endpoints.values {
-                consider(record, of: service, port: port, in: &search, sparingEjected: false)
+            for endpoint in endpoints.values {
+                consider(endpoint, of: service, port: port, in: &search, sparingEjected: false)
             }
         }
         guard let first = search.draw.first else {
@@ -55,27 +57,28 @@ package struct LoadBalancer<Load: LoadView> {
     }
 
     private func consider(
-        _ record: WorkloadRecord, of service: Service, port: UInt16, in search: inout Search, sparingEjected: Bool
+        _ endpoint: EndpointRecord, of service: Service, port: UInt16, in search: inout Search, sparingEjected: Bool
     ) {
-        let workload = record.workload
-        guard workload.isHealthy || service.publishesNotReady else { search.unhealthy += 1; return }
-        guard workload.targetPort(of: service.name, port: port) != nil else { search.portless += 1; return }
-        guard !workload.addresses.isEmpty else { search.addressless += 1; return }
-        guard !excluded.contains(workload.uid) else { search.tried += 1; return }
-        guard let rank = rank(of: workload, under: service.loadBalancing) else { search.distant += 1; return }
-        guard !sparingEjected || !load.isEjected(workload.uid) else { search.ejected += 1; return }
+        // The workload is only looked at in place: copying it would cost more than all the rest.
+        let record = endpoint.record
+        guard record.workload.isHealthy || service.publishesNotReady else { search.unhealthy += 1; return }
+        guard endpoint.targetPort(of: port) != nil else { search.portless += 1; return }
+        guard !record.workload.addresses.isEmpty else { search.addressless += 1; return }
+        guard excluded.isEmpty || !excluded.contains(record.workload.uid) else { search.tried += 1; return }
+        guard let rank = rank(of: record, under: service.loadBalancing) else { search.distant += 1; return }
+        guard !sparingEjected || !load.isEjected(record.workload.uid) else { search.ejected += 1; return }
         guard rank >= search.rank else { return }
         if rank > search.rank {
             search.rank = rank
-            search.draw = EndpointDraw(seed: seed(for: service))
+            search.draw = search.draw.restarted
         }
         search.draw.add(record)
     }
 
     /// How near the endpoint is: the higher the nearer; nil if it must not be used at all.
-    private func rank(of endpoint: Workload, under policy: LoadBalancingPolicy) -> Int? {
+    private func rank(of endpoint: WorkloadRecord, under policy: LoadBalancingPolicy) -> Int? {
         guard policy.mode != .unspecified else { return 0 }
-        let shared = policy.scopes.prefix { source.shares($0, with: endpoint) }.count
+        let shared = policy.scopes.prefix { source.shares($0, with: endpoint.workload) }.count
         return policy.mode == .strict && shared < policy.scopes.count ? nil : shared
     }
 

@@ -39,7 +39,7 @@ extension MeshSnapshot {
 
     /// The workloads that serve `service`, ready or not, sorted by uid; also while the service itself is unknown.
     package func endpoints(of service: NamespacedName) -> [Workload] {
-        (workloadIndex.endpoints[service]?.values.map(\.workload) ?? []).sorted { $0.uid < $1.uid }
+        (workloadIndex.endpoints[service]?.values.map(\.record.workload) ?? []).sorted { $0.uid < $1.uid }
     }
 
     /// The policy of that name.

@@ -2,58 +2,58 @@ extension StringMatch {
     /// Compares with an identity as policies spell it (`td/ns/NS/sa/SA`), byte by byte and without building that
     /// text. A pattern that was written with `spiffe://` means the same as one without.
     package func matches(_ identity: SPIFFEID) -> Bool {
+        let length = identity.principalLength
         switch self {
-        case .presence: true
-        case .exact(let text): identity.principalBytes.elementsEqual(Self.withoutScheme(text))
-        case .prefix(let text): identity.principalBytes.starts(with: Self.withoutScheme(text))
-        case .suffix(let text): identity.principalEnds(with: text.utf8)
+        case .presence:
+            return true
+        case .exact(let text):
+            let skipped = Self.schemeLength(of: text)
+            return text.utf8.count - skipped == length && identity.principalHas(text, skipping: skipped, at: 0)
+        case .prefix(let text):
+            let skipped = Self.schemeLength(of: text)
+            return text.utf8.count - skipped <= length && identity.principalHas(text, skipping: skipped, at: 0)
+        case .suffix(let text):
+            let surplus = length - text.utf8.count
+            return surplus >= 0 && identity.principalHas(text, skipping: 0, at: surplus)
         }
     }
 
-    private static func withoutScheme(_ text: String) -> Substring.UTF8View {
+    private static func schemeLength(of text: String) -> Int {
         let scheme = "spiffe://".utf8
-        return text.utf8.starts(with: scheme) ? text.utf8.dropFirst(scheme.count) : text.utf8[...]
+        return text.utf8.starts(with: scheme) ? scheme.count : 0
     }
 }
+
+private let namespaceMark = "/ns/"
+private let serviceAccountMark = "/sa/"
 
 extension SPIFFEID {
-    /// The bytes of `principal`, one after the other out of its parts.
-    fileprivate var principalBytes: PrincipalBytes { PrincipalBytes(self) }
-
-    fileprivate func principalEnds(with suffix: String.UTF8View) -> Bool {
-        let surplus = principalBytes.count - suffix.count
-        guard surplus >= 0 else { return false }
-        return principalBytes.dropFirst(surplus).elementsEqual(suffix)
-    }
-}
-
-/// An identity's principal as a sequence of bytes that is never put together.
-private struct PrincipalBytes: Sequence, IteratorProtocol {
-    private let identity: SPIFFEID
-    private var part = 0
-    private var bytes: String.UTF8View.Iterator
-
-    init(_ identity: SPIFFEID) {
-        self.identity = identity
-        bytes = identity.trustDomain.name.utf8.makeIterator()
+    fileprivate var principalLength: Int {
+        trustDomain.name.utf8.count + namespaceMark.utf8.count + namespace.utf8.count + serviceAccountMark.utf8.count
+            + serviceAccount.utf8.count
     }
 
-    var count: Int {
-        identity.trustDomain.name.utf8.count + identity.namespace.utf8.count + identity.serviceAccount.utf8.count
-            + "/ns/".utf8.count + "/sa/".utf8.count
+    /// Whether `text`, but for its first `skipped` bytes, stands at byte `start` of the principal. It must fit in
+    /// there.
+    fileprivate func principalHas(_ text: String, skipping skipped: Int, at start: Int) -> Bool {
+        let bytes = text.utf8.span.extracting(skipped..<text.utf8.count)
+        var partStart = 0
+        return Self.agrees(trustDomain.name, &partStart, with: bytes, at: start)
+            && Self.agrees(namespaceMark, &partStart, with: bytes, at: start)
+            && Self.agrees(namespace, &partStart, with: bytes, at: start)
+            && Self.agrees(serviceAccountMark, &partStart, with: bytes, at: start)
+            && Self.agrees(serviceAccount, &partStart, with: bytes, at: start)
     }
 
-    mutating func next() -> UInt8? {
-        while true {
-            if let byte = bytes.next() { return byte }
-            part += 1
-            switch part {
-            case 1: bytes = "/ns/".utf8.makeIterator()
-            case 2: bytes = identity.namespace.utf8.makeIterator()
-            case 3: bytes = "/sa/".utf8.makeIterator()
-            case 4: bytes = identity.serviceAccount.utf8.makeIterator()
-            default: return nil
-            }
-        }
+    /// Whether the part of the principal that begins at `partStart` is the same as `bytes` where they overlap; steps
+    /// on to the next part.
+    private static func agrees(_ part: String, _ partStart: inout Int, with bytes: Span<UInt8>, at start: Int) -> Bool {
+        let part = part.utf8.span
+        let first = max(partStart, start)
+        let end = min(partStart + part.count, start + bytes.count)
+        defer { partStart += part.count }
+        guard first < end else { return true }
+        for position in first..<end where part[position - partStart] != bytes[position - start] { return false }
+        return true
     }
 }

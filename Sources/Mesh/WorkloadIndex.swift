@@ -14,13 +14,22 @@ final class WorkloadRecord: Sendable {
     }
 }
 
+/// A workload as an endpoint of one service.
+struct EndpointRecord: Sendable {
+    let record: WorkloadRecord
+    let ports: [PortMapping]
+
+    /// The port on which it serves `port` of the service; nil if it does not.
+    func targetPort(of port: UInt16) -> UInt16? { ports.first { $0.servicePort == port }?.targetPort }
+}
+
 /// The workloads of the mesh, found by uid, by address and by the service that they serve.
 struct WorkloadIndex: Sendable {
     private(set) var records: TreeDictionary<WorkloadUID, WorkloadRecord> = [:]
     /// Several only while an address is contested; in order of preference.
     private var byAddress: TreeDictionary<IPAddress, [WorkloadRecord]> = [:]
     /// Also of services that are not known yet: endpoints may arrive first.
-    private(set) var endpoints: TreeDictionary<NamespacedName, TreeDictionary<WorkloadUID, WorkloadRecord>> = [:]
+    private(set) var endpoints: TreeDictionary<NamespacedName, TreeDictionary<WorkloadUID, EndpointRecord>> = [:]
     /// Addresses that more than one healthy workload claims.
     private(set) var contested: TreeSet<IPAddress> = []
 
@@ -31,7 +40,9 @@ struct WorkloadIndex: Sendable {
         if !workload.isHostNetwork {
             for address in Set(workload.addresses) { claim(address, for: record) }
         }
-        for service in workload.services.keys { endpoints[service, default: [:]][workload.uid] = record }
+        for (service, ports) in workload.services {
+            endpoints[service, default: [:]][workload.uid] = EndpointRecord(record: record, ports: ports)
+        }
     }
 
     mutating func remove(_ uid: WorkloadUID) {

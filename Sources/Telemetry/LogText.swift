@@ -4,6 +4,7 @@ package enum LogText {
     /// `text` in quotation marks, for `key="value"`. Backslash, quotation mark and everything unprintable escaped
     /// as in C and Unicode (`\n`, `\u{7f}`).
     package static func quoted(_ text: String) -> String {
+        if isPlain(text) { return "\"\(text)\"" }
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -21,6 +22,7 @@ package enum LogText {
 
     /// `text` as a JSON string, quotation marks included (RFC 8259 section 7).
     package static func json(_ text: String) -> String {
+        if isPlain(text) { return "\"\(text)\"" }
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -61,6 +63,11 @@ package enum LogText {
             if let text = String(validating: bytes[index..<(index + length)], as: UTF8.self) { return text }
         }
         return nil
+    }
+
+    /// Printable ASCII that needs no escape; nearly all that is ever logged.
+    private static func isPlain(_ text: String) -> Bool {
+        text.utf8.allSatisfy { (0x20...0x7e).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
     }
 
     /// Control characters (C0, DEL, C1), line and paragraph separators, and what changes the writing direction or
