@@ -38,6 +38,10 @@ package struct Certificate: Hashable, Sendable {
     package func hash(into hasher: inout Hasher) { hasher.combine(fingerprint) }
 }
 
+extension Certificate: CustomStringConvertible {
+    package var description: String { "certificate \(serial) \(uriSANs)" }
+}
+
 /// The bits of keyUsage (RFC 5280 section 4.2.1.3), numbered as OpenSSL does.
 package struct KeyUsage: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32

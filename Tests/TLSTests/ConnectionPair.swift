@@ -46,6 +46,7 @@ final class End {
     var error: TLSError?
     var peerClosed = false
     var timesEstablished = 0
+    var deliveredCount = 0
     private let pool: BufferPool
     private var unread: [UInt8] = []
 
@@ -62,6 +63,7 @@ final class End {
 
     func deliver(_ bytes: some Collection<UInt8>) {
         unread += bytes
+        deliveredCount += bytes.count
         var plaintext = pool.makeBuffer()
         while error == nil {
             do {

@@ -81,7 +81,7 @@ package final class FixtureAuthority: Sendable {
         }
         try Self.openssl(
             directory, "x509", "-req", "-in", "\(name).csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-extfile", "\(name).ext",
-            "-days", "\(days)", "-set_serial", "0x\(name.replacingOccurrences(of: "-", with: "").prefix(16))", "-out",
+            "-days", "\(days)", "-set_serial", "0x1\(name.replacingOccurrences(of: "-", with: "").prefix(15))", "-out",
             "\(name).leaf")
         let chain = [UInt8](try Data(contentsOf: file(".leaf"))) + issuerChain
         try Data(chain).write(to: file(".pem"))
