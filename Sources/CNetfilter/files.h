@@ -1,14 +1,10 @@
-/* The few files of /proc/sys and of the cgroup tree that capture needs. */
+/* The few files of /proc/sys that capture needs. */
 #ifndef MESHNODE_FILES_H
 #define MESHNODE_FILES_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,11 +12,6 @@
 
 static inline int mn_open_for_update(int directory, const char *path) {
     int file = openat(directory, path, O_RDWR | O_CLOEXEC);
-    return file < 0 ? -errno : file;
-}
-
-static inline int mn_open_for_reading(const char *path) {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
     return file < 0 ? -errno : file;
 }
 
@@ -48,13 +39,6 @@ static inline long mn_read_from_start(int file, void *bytes, size_t length) {
     return count < 0 ? -errno : count;
 }
 
-static inline long mn_read(int file, void *bytes, size_t length) {
-    ssize_t count;
-    do count = read(file, bytes, length);
-    while (count < 0 && errno == EINTR);
-    return count < 0 ? -errno : count;
-}
-
 static inline long mn_write_at_start(int file, const void *bytes, size_t length) {
     ssize_t count;
     do count = pwrite(file, bytes, length, 0);
@@ -64,19 +48,9 @@ static inline long mn_write_at_start(int file, const void *bytes, size_t length)
 
 static inline void mn_close(int file) { close(file); }
 
-/* A directory that exists already is fine. */
-static inline int mn_make_directory(const char *path) {
-    return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -errno;
-}
-
-static inline int mn_inode(const char *path, uint64_t *inode) {
-    struct stat facts;
-    if (stat(path, &facts) < 0) return -errno;
-    *inode = facts.st_ino;
-    return 0;
-}
-
-enum { MN_EAGAIN = EAGAIN, MN_EEXIST = EEXIST, MN_ENOENT = ENOENT, MN_ESRCH = ESRCH, MN_EROFS = EROFS, MN_EACCES = EACCES,
-       MN_EINTR = EINTR, MN_EOPNOTSUPP = EOPNOTSUPP, MN_EAFNOSUPPORT = EAFNOSUPPORT, MN_AT_FDCWD = AT_FDCWD };
+enum {
+    MN_EAGAIN = EAGAIN, MN_EEXIST = EEXIST, MN_ENOENT = ENOENT, MN_ESRCH = ESRCH, MN_EROFS = EROFS, MN_EACCES = EACCES,
+    MN_EAFNOSUPPORT = EAFNOSUPPORT, MN_AT_FDCWD = AT_FDCWD
+};
 
 #endif

@@ -2,9 +2,6 @@
 #ifndef MESHNODE_NETFILTER_H
 #define MESHNODE_NETFILTER_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <netinet/in.h>
 
 #include <errno.h>
@@ -17,7 +14,9 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 
 #include <libmnl/libmnl.h>
 #include <libnftnl/chain.h>
@@ -85,6 +84,19 @@ static inline bool mn_attribute_u32(const struct nlmsghdr *message, size_t heade
     *number = mnl_attr_get_u32(attribute);
     return true;
 }
+
+/* The first attribute of the type inside another; NULL where there is none, or no other. */
+static inline const struct nlattr *mn_nested_attribute(const struct nlattr *nest, uint16_t type) {
+    const struct nlattr *attribute;
+    if (nest == NULL) return NULL;
+    mnl_attr_for_each_nested(attribute, nest) {
+        if (mnl_attr_get_type(attribute) == type) return attribute;
+    }
+    return NULL;
+}
+
+/* Of glibc 2.32; hidden without _GNU_SOURCE, which would change fd_set against other modules. */
+extern const char *strerrordesc_np(int number);
 
 static inline const char *mn_error_text(int number) { return strerrordesc_np(number); }
 

@@ -14,8 +14,6 @@ package struct CaptureError: Error, Equatable, Sendable, CustomStringConvertible
         case routing
         /// A file of /proc/sys could not be read or written.
         case sysctl
-        /// The agent's own cgroup could not be found or made.
-        case cgroup
     }
 
     package let code: Code

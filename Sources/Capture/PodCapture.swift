@@ -38,7 +38,7 @@ package final class PodCapture {
         try plan.validate()
         let wasCaptured = wanted != nil
         do throws(CaptureError) {
-            try apply(plan, Ruleset.capture(plan))
+            try apply(plan, Ruleset.capture(plan), isFirst: !(try CaptureState.hasTable(&netfilter)))
         } catch {
             if !wasCaptured { try? PolicyRouting(families: [.v4, .v6]).remove(&route) }
             throw error
@@ -154,8 +154,11 @@ package final class PodCapture {
     }
 
     /// The setting first, then the route, then the rules: at no time does a connection meet rules without them.
-    private func apply(_ plan: PodCapturePlan, _ ruleset: Ruleset) throws(CaptureError) {
+    private func apply(
+        _ plan: PodCapturePlan, _ ruleset: Ruleset, isFirst: Bool = false
+    ) throws(CaptureError) {
         if try looseTracking.read() != 0 { try looseTracking.write(0) }
+        if isFirst { try TrackedConnections.forgetDirect(&netfilter) }
         try routing(plan).set(&route)
         noteCounts((try? CaptureState.read(from: &netfilter)) ?? CaptureState())
         try commit(ruleset)

@@ -35,7 +35,8 @@ struct CaptureState {
         return generation
     }
 
-    private static func hasTable(_ socket: inout NetlinkSocket) throws(CaptureError) -> Bool {
+    /// Whether the table exists.
+    static func hasTable(_ socket: inout NetlinkSocket) throws(CaptureError) -> Bool {
         guard let table = unsafe nftnl_table_alloc() else { throw CaptureError(.resources, "no memory for a table") }
         defer { unsafe nftnl_table_free(table) }
         unsafe _ = nftnl_table_set_str(table, UInt16(NFTNL_TABLE_NAME.rawValue), Ruleset.tableName)

@@ -150,7 +150,9 @@ struct SetObject: ~Copyable {
     }
 
     func add(_ element: NamedSet.Element) throws(CaptureError) {
-        guard let made = unsafe nftnl_set_elem_alloc() else { throw CaptureError(.resources, "no memory for an element") }
+        guard let made = unsafe nftnl_set_elem_alloc() else {
+            throw CaptureError(.resources, "no memory for an element")
+        }
         for (attribute, bytes) in [(NFTNL_SET_ELEM_KEY, element.first), (NFTNL_SET_ELEM_KEY_END, element.last ?? [])]
         where !bytes.isEmpty {
             unsafe bytes.withUnsafeBytes { raw in

@@ -65,7 +65,8 @@ extension RuleExpression {
     }
 
     private static func connection(_ decoded: DecodedExpression) -> RuleExpression? {
-        guard let key = ConnectionKey(rawValue: decoded.number(NFTNL_EXPR_CT_KEY)), !decoded.has(NFTNL_EXPR_CT_DIR) else {
+        guard let key = ConnectionKey(rawValue: decoded.number(NFTNL_EXPR_CT_KEY)), !decoded.has(NFTNL_EXPR_CT_DIR)
+        else {
             return nil
         }
         if let register = decoded.register(NFTNL_EXPR_CT_DREG) { return .connection(key, into: register) }

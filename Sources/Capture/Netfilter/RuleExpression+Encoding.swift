@@ -88,7 +88,10 @@ extension NamedSet.Key {
     /// nft's numbers of data types (`enum datatypes`), six bits for each field of a concatenation, by which its
     /// listing knows how to show the keys; the kernel only keeps them.
     var typeNumber: UInt32 {
-        let ipv4: UInt32 = 7, ipv6: UInt32 = 8, port: UInt32 = 13, cgroup: UInt32 = 46
+        let ipv4: UInt32 = 7
+        let ipv6: UInt32 = 8
+        let port: UInt32 = 13
+        let cgroup: UInt32 = 46
         return switch self {
         case .cgroup: cgroup
         case .port: port

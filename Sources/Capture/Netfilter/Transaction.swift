@@ -10,7 +10,9 @@ struct Transaction: ~Copyable {
 
     init(_ messages: consuming NetlinkMessages) {
         self.messages = messages
-        unsafe self.messages.append(.transaction) { start, sequence in unsafe OutgoingMessage(nftnl_batch_begin(start, sequence)) }
+        unsafe self.messages.append(.transaction) { start, sequence in
+            unsafe OutgoingMessage(nftnl_batch_begin(start, sequence))
+        }
     }
 
     /// Puts `ruleset` in the place of whatever the table held: makes sure that there is a table, deletes it, makes it.
@@ -46,7 +48,9 @@ struct Transaction: ~Copyable {
     consuming func commit(to socket: inout NetlinkSocket) throws(CaptureError) {
         // The end of a batch is not acknowledged by older kernels, what stands before it is.
         messages.acknowledgeLast()
-        unsafe messages.append(.transaction) { start, sequence in unsafe OutgoingMessage(nftnl_batch_end(start, sequence)) }
+        unsafe messages.append(.transaction) { start, sequence in
+            unsafe OutgoingMessage(nftnl_batch_end(start, sequence))
+        }
         if let failure = try socket.perform(messages) { throw failure.error(.rejected) }
     }
 
@@ -90,7 +94,8 @@ struct Transaction: ~Copyable {
         for rule in chain.rules {
             let object = try RuleObject(chain: chain.name)
             for expression in rule.expressions { object.add(try expression.makeObject()) }
-            append(.rule(chain: chain.name, purpose: rule.purpose), NFT_MSG_NEWRULE, flags: NLM_F_CREATE | NLM_F_APPEND) {
+            append(.rule(chain: chain.name, purpose: rule.purpose), NFT_MSG_NEWRULE, flags: NLM_F_CREATE | NLM_F_APPEND)
+            {
                 object.write(to: $0)
             }
         }
@@ -102,7 +107,8 @@ struct Transaction: ~Copyable {
     ) {
         unsafe messages.append(subject) { start, sequence in
             let header = unsafe nftnl_nlmsg_build_hdr(
-                start, UInt16(truncatingIfNeeded: kind.rawValue), Self.family, UInt16(truncatingIfNeeded: flags), sequence)
+                start, UInt16(truncatingIfNeeded: kind.rawValue), Self.family, UInt16(truncatingIfNeeded: flags),
+                sequence)
             guard let message = unsafe OutgoingMessage(header) else { return nil }
             write(message)
             return message

@@ -15,6 +15,13 @@ struct OutgoingMessage {
         unsafe mnl_attr_put_u32(header, UInt16(truncatingIfNeeded: attribute), number)
     }
 
+    /// - Parameter bytes: the attribute's payload, short enough for the room that each message has.
+    func put(_ attribute: Int, _ bytes: [UInt8]) {
+        unsafe bytes.withUnsafeBytes {
+            unsafe mnl_attr_put(header, UInt16(truncatingIfNeeded: attribute), $0.count, $0.baseAddress)
+        }
+    }
+
     /// Lays the fixed header of a request behind the netlink header.
     func put<Header: BitwiseCopyable>(_ fixed: Header) {
         guard let place = unsafe mnl_nlmsg_put_extra_header(header, MemoryLayout<Header>.size) else { return }
@@ -50,6 +57,16 @@ struct IncomingMessage {
     /// - Parameter offset: length of the fixed header in bytes.
     func has(_ attribute: Int, behind offset: Int) -> Bool {
         unsafe mn_attribute(header, offset, UInt16(truncatingIfNeeded: attribute)) != nil
+    }
+
+    /// The payload of the attribute at the end of the path, each inside the one before it.
+    func bytes(_ path: Int..., behind offset: Int) -> [UInt8]? {
+        guard let first = path.first else { return nil }
+        var found = unsafe mn_attribute(header, offset, UInt16(truncatingIfNeeded: first))
+        for type in path.dropFirst() { unsafe found = mn_nested_attribute(found, UInt16(truncatingIfNeeded: type)) }
+        guard let attribute = unsafe found else { return nil }
+        let length = Int(unsafe mnl_attr_get_payload_len(attribute))
+        return unsafe Array(UnsafeRawBufferPointer(start: mnl_attr_get_payload(attribute), count: length))
     }
 
     /// The attribute's four bytes as they are in memory; nil where it is missing or of another length.

@@ -18,7 +18,7 @@ struct NetlinkMessages: ~Copyable {
     /// What a message is about; text only when an error names it.
     enum Subject {
         case transaction, table, chain(String), set(String), rule(chain: String, purpose: String), listing(String)
-        case policyRule, policyRoute
+        case policyRule, policyRoute, trackedConnection
     }
 
     init(firstSequence: UInt32) {
@@ -36,7 +36,9 @@ struct NetlinkMessages: ~Copyable {
         _ subject: Subject, write: (UnsafeMutableRawPointer, UInt32) -> OutgoingMessage?
     ) {
         makeRoom()
-        guard let base = unsafe memory.baseAddress, let message = unsafe write(base + length, nextSequence) else { return }
+        guard let base = unsafe memory.baseAddress, let message = unsafe write(base + length, nextSequence) else {
+            return
+        }
         lastOffset = length
         length += (Int(unsafe message.header.pointee.nlmsg_len) + 3) & ~3
         subjects.append(subject)
@@ -70,6 +72,7 @@ struct NetlinkMessages: ~Copyable {
         case .listing(let what): "the listing of \(what)"
         case .policyRule: "the policy rule"
         case .policyRoute: "the policy route"
+        case .trackedConnection: "the tracking of an earlier connection"
         }
     }
 

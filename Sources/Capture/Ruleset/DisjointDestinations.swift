@@ -11,7 +11,9 @@ struct DisjointDestinations {
         for (prefix, ports) in portsByPrefix {
             var remaining = ports
             for length in 0..<prefix.length {
-                guard let wider = IPPrefix(prefix.address, length: length), let taken = portsByPrefix[wider] else { continue }
+                guard let wider = IPPrefix(prefix.address, length: length), let taken = portsByPrefix[wider] else {
+                    continue
+                }
                 remaining.subtract(taken)
             }
             for range in remaining.ranges { destinations.insert(ExcludedDestination(prefix, ports: range)) }

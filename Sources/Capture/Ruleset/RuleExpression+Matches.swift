@@ -90,7 +90,7 @@ extension [RuleExpression] {
 
     /// `fib daddr type != local`: RTN_LOCAL
     static let destinationIsElsewhere: Self = [
-        .destinationType(into: .one), .compare(.one, .notEqual, hostOrder(2)),
+        .destinationType(into: .one), .compare(.one, .notEqual, hostOrder(UInt32(2))),
     ]
 
     /// `socket cgroupv2 level LEVEL @SET`
@@ -112,7 +112,7 @@ extension [RuleExpression] {
 
     private static func ourBits(are value: UInt32) -> Self {
         [
-            .bitwise(.one, mask: hostOrder(MeshMarks.mask), flip: hostOrder(0)),
+            .bitwise(.one, mask: hostOrder(MeshMarks.mask), flip: hostOrder(UInt32(0))),
             .compare(.one, .equal, hostOrder(value)),
         ]
     }
@@ -134,9 +134,8 @@ extension [RuleExpression] {
 }
 
 /// The bytes of a number as this machine has them in memory.
-func hostOrder(_ number: some FixedWidthInteger) -> [UInt8] {
-    let bytes = stride(from: 0, to: number.bitWidth, by: 8).map { UInt8(truncatingIfNeeded: number.littleEndian >> $0) }
-    return bytes
+func hostOrder(_ number: some FixedWidthInteger & UnsignedInteger) -> [UInt8] {
+    stride(from: 0, to: number.bitWidth, by: 8).map { UInt8(truncatingIfNeeded: number.littleEndian >> $0) }
 }
 
 /// The bytes of a port as packets have them.

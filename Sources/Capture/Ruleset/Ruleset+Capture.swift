@@ -8,7 +8,8 @@ extension Ruleset {
         return Ruleset(
             sets: sets.all,
             chains: [
-                .rememberAgentConnections, .keepRepliesLocal, .redirectInbound(plan, sets), .redirectOutbound(plan, sets),
+                .rememberAgentConnections, .keepRepliesLocal, .redirectInbound(plan, sets),
+                .redirectOutbound(plan, sets),
                 .judgeOutbound(plan, sets), .judgeInbound(plan, sets),
             ])
     }
