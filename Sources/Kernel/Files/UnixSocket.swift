@@ -32,10 +32,12 @@ package enum UnixSocket {
         return socket
     }
 
-    /// A blocking connection to the listener at `path`.
+    /// A connection to the listener at `path`.
+    /// - Parameter isNonblocking: the connection does not block, nor does a full backlog: that is EAGAIN.
     /// - Throws: ENOENT or ECONNREFUSED if nobody listens, EACCES if this user may not.
-    package static func connect(_ path: String) throws(SystemError) -> Descriptor {
+    package static func connect(_ path: String, isNonblocking: Bool = false) throws(SystemError) -> Descriptor {
         let socket = try make()
+        if isNonblocking { try socket.setNonblocking(true) }
         let number = socket.raw
         var (address, length) = try Self.address(of: path)
         try retrying("connect \(path)") {

@@ -62,6 +62,12 @@ package struct CgroupHierarchy: ~Copyable, Sendable {
         try root.open("\(relative(path))/cgroup.procs", .write).writeAll(Array("\(pid)".utf8))
     }
 
+    /// The names of the cgroups directly below the one at `path`.
+    package borrowing func childNames(of path: String) throws(SystemError) -> [String] {
+        let directory = "/proc/self/fd/\(root.raw)/\(relative(path))"
+        return try Files.list(directory).filter { Files.status("\(directory)/\($0)")?.isDirectory == true }
+    }
+
     /// Deletes the cgroup at `path`, which must hold no process and no cgroup.
     package borrowing func remove(_ path: String) throws(SystemError) {
         let number = root.raw

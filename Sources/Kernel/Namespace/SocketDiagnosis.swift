@@ -21,7 +21,12 @@ package struct SocketDiagnosis: ~Copyable {
 
     /// The established connections, IPv4 and IPv6, those over loopback included.
     package borrowing func establishedConnections() throws(SystemError) -> [ListedConnection] {
-        try dump(AF_INET) + dump(AF_INET6)
+        try dump(AF_INET, state: 1) + dump(AF_INET6, state: 1)
+    }
+
+    /// The ports that somebody listens on.
+    package borrowing func listeningPorts() throws(SystemError) -> Set<UInt16> {
+        Set(try (dump(AF_INET, state: 10) + dump(AF_INET6, state: 10)).map(\.local.port))
     }
 
     /// Aborts `connection` with a RST to both ends (SOCK_DESTROY); one that is gone is no error.
@@ -39,10 +44,10 @@ package struct SocketDiagnosis: ~Copyable {
         }
     }
 
-    private borrowing func dump(_ family: Int32) throws(SystemError) -> [ListedConnection] {
+    /// - Parameter state: a number of net/tcp_states.h: 1 established, 10 listening.
+    private borrowing func dump(_ family: Int32, state: UInt32) throws(SystemError) -> [ListedConnection] {
         let number = socket.raw
-        // The bit of state TCP_ESTABLISHED, 1 in linux/tcp_states.h.
-        try retrying("sock_diag") { mn_diag_dump(number, family, 1 << 1) }
+        try retrying("sock_diag") { mn_diag_dump(number, family, 1 << state) }
         var found: [ListedConnection] = []
         while try !readReplies(into: &found) {}
         return found

@@ -45,6 +45,11 @@ package enum CurrentProcess {
         return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
+    /// Lets the calling thread sleep; never on an event loop that serves.
+    package static func pause(milliseconds: Int32) {
+        _ = poll(nil, 0, milliseconds)
+    }
+
     /// Waits for nothing and ends the process at once, without running anything at exit.
     package static func exitNow(code: Int32) -> Never {
         _exit(code)

@@ -16,6 +16,11 @@ package struct FileLock: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
+    /// Empties the file, so that nobody is named in it who is gone; the lock itself ends with this value.
+    package borrowing func forget() {
+        ftruncate(descriptor.raw, 0)
+    }
+
     /// Locks `path`, making the file if it is missing, and leaves this process's number in it.
     package static func acquire(_ path: String) throws(SystemError) -> Outcome {
         let file = try Descriptor.open(path, .readWrite(mode: 0o600))

@@ -1,0 +1,113 @@
+internal import Kernel
+
+/// One channel to a child on the keeper's event loop: sends in order, never blocks, and gives up on a child that
+/// does not read.
+final class MessageChannel: EventHandler {
+    private struct Waiting {
+        let bytes: [UInt8]
+        let descriptors: [Int32]
+        /// Keeps the descriptors open until the kernel has them.
+        let owner: DescriptorList?
+    }
+
+    private let socket: MessageSocket
+    private let loop: EventLoop
+    private var registration: EventLoop.Registration?
+    private var queue: [Waiting] = []
+    private let onMessage: (MessageChannel, [UInt8], DescriptorList) throws(KeeperError) -> Void
+    private let onEnd: (String) -> Void
+
+    /// Messages that may wait for a child; one that is further behind is broken.
+    private static let longestQueue = 16_384
+    /// Messages of one child that are served before others have their turn.
+    private static let turn = 64
+
+    /// - Parameters:
+    ///   - onMessage: called for each message; what it throws ends the channel.
+    ///   - onEnd: called once, with the reason, when the other side is gone or breaks the agreement.
+    init(
+        _ socket: consuming MessageSocket, loop: EventLoop,
+        onMessage: @escaping (MessageChannel, [UInt8], DescriptorList) throws(KeeperError) -> Void,
+        onEnd: @escaping (String) -> Void
+    ) throws(SystemError) {
+        self.socket = socket
+        self.loop = loop
+        self.onMessage = onMessage
+        self.onEnd = onEnd
+        registration = try loop.register(self.socket.raw, .edge, handler: self)
+    }
+
+    deinit {
+        close()
+    }
+
+    /// Sends `message` as soon as the child takes it.
+    /// - Parameter descriptors: go with it, all of them, and stay the caller's.
+    func send(_ message: some KeeperMessage, _ descriptors: DescriptorList? = nil) {
+        guard registration != nil else { return }
+        do {
+            queue.append(
+                Waiting(bytes: try message.encoded(), descriptors: descriptors?.rawNumbers ?? [], owner: descriptors))
+        } catch {
+            return end("a message could not be written: \(error)")
+        }
+        guard queue.count <= Self.longestQueue else { return end("it does not read its messages") }
+        if queue.count == 1 { flush() }
+    }
+
+    /// Stops; `onEnd` is not called.
+    func close() {
+        guard let registration else { return }
+        self.registration = nil
+        queue = []
+        loop.unregister(registration)
+    }
+
+    func ready(_ readiness: Readiness) {
+        guard registration != nil else { return }
+        if readiness.contains(.writable) { flush() }
+        receive()
+    }
+
+    private func flush() {
+        var sent = 0
+        defer { queue.removeFirst(min(sent, queue.count)) }
+        for waiting in queue {
+            do {
+                switch try socket.send(waiting.bytes, descriptors: waiting.descriptors) {
+                case .sent: sent += 1
+                case .wouldBlock: return
+                // What it sent before it ended is still to be read; the read finds the end.
+                case .closed: return
+                }
+            } catch {
+                // Too many descriptors are under way to it: as if it were behind. A writable edge follows its reads.
+                if error.isBehind { return }
+                return end("\(error)")
+            }
+        }
+    }
+
+    private func receive() {
+        for _ in 0..<Self.turn {
+            guard registration != nil else { return }
+            do {
+                switch try socket.receive() {
+                case .message(let bytes, let descriptors): try onMessage(self, bytes, descriptors)
+                case .wouldBlock: return
+                case .closed: return end("its end is closed")
+                case .oversized: return end("a message over the limit")
+                }
+            } catch {
+                return end("\(error)")
+            }
+        }
+        loop.nextTurn(self)
+    }
+
+    private func end(_ reason: String) {
+        guard registration != nil else { return }
+        close()
+        onEnd(reason)
+    }
+}

@@ -1,0 +1,88 @@
+internal import Kernel
+
+/// A message of the boundary between the keeper and its children.
+///
+/// Numbers are in network byte order. Texts are UTF-8 without control characters. No message is longer than
+/// `MessageSocket.maxLength`; a receiver that finds anything else than this closes the connection.
+///
+///     0         1         2                   4
+///     | version | kind    | length, all of it | fields in a fixed order ...
+///     text:    length (2) | bytes
+///     address: family (1: 4 or 6) | 4 or 16 bytes
+package protocol KeeperMessage: Hashable, Sendable {
+    /// How many descriptors travel with this message.
+    var descriptorCount: Int { get }
+
+    /// Reads the fields of a message of `kind`.
+    init(kind: UInt8, reader: inout MessageReader) throws(KeeperError)
+
+    /// Writes kind and fields.
+    func write(to writer: inout MessageWriter) throws(KeeperError)
+}
+
+extension KeeperMessage {
+    /// The message as bytes.
+    /// - Throws: `malformedMessage` if a text, list or number is over its limit.
+    package func encoded() throws(KeeperError) -> [UInt8] {
+        var writer = MessageWriter()
+        try write(to: &writer)
+        return try writer.finish()
+    }
+
+    /// Reads a whole message.
+    /// - Parameter descriptorCount: how many descriptors came with it; another number than the message asks for is refused.
+    /// - Throws: `malformedMessage`, whatever is wrong.
+    package init(decoding bytes: [UInt8], descriptorCount: Int) throws(KeeperError) {
+        var reader = MessageReader(bytes)
+        let kind = try reader.header()
+        try self.init(kind: kind, reader: &reader)
+        try reader.finish()
+        guard self.descriptorCount == descriptorCount else {
+            throw .malformed("kind \(kind) came with \(descriptorCount) descriptors")
+        }
+    }
+}
+
+/// The kinds of all directions, so that a message that takes the wrong way is refused.
+enum MessageKind {
+    static let podEnrolled: UInt8 = 0x11
+    static let podWithdrawn: UInt8 = 0x12
+    static let sockets: UInt8 = 0x13
+    static let socketsFailed: UInt8 = 0x14
+    static let drainLoop: UInt8 = 0x15
+    static let requestSockets: UInt8 = 0x21
+    static let podState: UInt8 = 0x31
+    static let facts: UInt8 = 0x32
+    static let controllerStream: UInt8 = 0x33
+    static let drainWorker: UInt8 = 0x34
+    static let ready: UInt8 = 0x41
+    static let heartbeat: UInt8 = 0x42
+    static let requestFacts: UInt8 = 0x43
+    static let requestControllerStream: UInt8 = 0x44
+    static let podWanted: UInt8 = 0x51
+    static let podUnwanted: UInt8 = 0x52
+    static let podsComplete: UInt8 = 0x53
+}
+
+/// The limits of what a message may hold.
+package enum MessageLimits {
+    /// Bytes of a workload's name in the mesh.
+    package static let uid = 512
+    /// Bytes of a namespace's or pod's name (RFC 1123 subdomain).
+    package static let name = 253
+    /// Bytes of the text that explains a pod's state.
+    package static let detail = 200
+    package static let addresses = 8
+    package static let excludedPorts = 64
+    package static let excludedDestinations = 64
+    /// Sockets in one batch.
+    package static let sockets = MessageSocket.maxDescriptors
+    /// A day; a longer drain is none.
+    package static let drainMilliseconds: UInt32 = 86_400_000
+}
+
+extension KeeperError {
+    static func malformed(_ what: String) -> KeeperError {
+        KeeperError(.malformedMessage, "malformed message: \(what)")
+    }
+}

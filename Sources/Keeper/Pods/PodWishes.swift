@@ -1,0 +1,50 @@
+package import Mesh
+
+/// What the controller wants, over restarts of the controller: a new one says everything again, and only when it
+/// has said "complete" is what it did not name unwanted. So a controller that crashes un-enrols nobody.
+package struct PodWishes {
+    private struct Entry {
+        var wish: PodWish
+        var generation: UInt64
+    }
+
+    private var entries: [WorkloadUID: Entry] = [:]
+    private var generation: UInt64 = 0
+
+    package init() {}
+
+    package var count: Int { entries.count }
+
+    package subscript(uid: WorkloadUID) -> PodWish? { entries[uid]?.wish }
+
+    /// A new controller has been started.
+    package mutating func controllerStarted() {
+        generation += 1
+    }
+
+    /// What a wish is beside those before it.
+    package enum Arrival: Equatable, Sendable {
+        case new
+        case changed
+        /// As it was.
+        case known
+    }
+
+    package mutating func wanted(_ wish: PodWish) -> Arrival {
+        let former = entries.updateValue(Entry(wish: wish, generation: generation), forKey: wish.uid)
+        guard let former else { return .new }
+        return former.wish == wish ? .known : .changed
+    }
+
+    /// Whether it was wanted before.
+    package mutating func unwanted(_ uid: WorkloadUID) -> Bool {
+        entries.removeValue(forKey: uid) != nil
+    }
+
+    /// The controller has named all: those that it did not, which are thereby unwanted.
+    package mutating func completed() -> [WorkloadUID] {
+        let stale = entries.filter { $0.value.generation < generation }.map(\.key)
+        for uid in stale { entries[uid] = nil }
+        return stale.sorted()
+    }
+}
