@@ -64,7 +64,8 @@ package struct AuthorityDirectory: Sendable {
         }
         guard try AuthorityFile.permissions(path) & 0o022 == 0 else {
             throw AuthorityError(
-                .permissionsTooOpen, "other users may change the directory \(path) of the authority: run chmod 700 on it")
+                .permissionsTooOpen,
+                "other users may change the directory \(path) of the authority: run chmod 700 on it")
         }
     }
 

@@ -40,7 +40,8 @@ enum AuthorityFile {
             return try Certificate.PrivateKey(pemEncoded: text)
         } catch {
             // The error is left out: it might quote the key.
-            throw AuthorityError(.invalidAuthority, "\(path) is no PEM private key without a passphrase (P-256, P-384 or RSA)")
+            throw AuthorityError(
+                .invalidAuthority, "\(path) is no PEM private key without a passphrase (P-256, P-384 or RSA)")
         }
     }
 
@@ -49,10 +50,13 @@ enum AuthorityFile {
         let target = URL(filePath: path).resolvingSymlinksInPath().path
         do {
             let attributes = try FileManager.default.attributesOfItem(atPath: target)
-            guard let mode = attributes[.posixPermissions] as? any BinaryInteger else {
+            // The type depends on whether all of Foundation is in the process.
+            let mode = attributes[.posixPermissions]
+            guard let mode = mode as? Int ?? (mode as? UInt).map({ Int($0) }) ?? (mode as? UInt16).map({ Int($0) })
+            else {
                 throw AuthorityError(.fileUnusable, "the permissions of \(path) cannot be read")
             }
-            return Int(mode)
+            return mode
         } catch let error as AuthorityError {
             throw error
         } catch {

@@ -16,8 +16,10 @@ package struct AuthorityStatus: Hashable, Sendable {
 
         init(_ certificate: Certificate) {
             subject = certificate.subject.commonName ?? certificate.subject.description
-            serial = certificate.serialNumber.bytes.map { $0 < 16 ? "0\(String($0, radix: 16))" : String($0, radix: 16) }
-                .joined()
+            serial = certificate.serialNumber.bytes.map {
+                $0 < 16 ? "0\(String($0, radix: 16))" : String($0, radix: 16)
+            }
+            .joined()
             notBefore = certificate.notBeforeSeconds
             notAfter = certificate.notAfterSeconds
         }

@@ -61,7 +61,8 @@ extension CertificateIssuer {
 
     /// The certificates from `certificate` to a root, both included.
     private static func path(
-        from certificate: Certificate, through candidates: [Certificate], to roots: [Certificate], _ paths: AuthorityPaths
+        from certificate: Certificate, through candidates: [Certificate], to roots: [Certificate],
+        _ paths: AuthorityPaths
     ) throws(AuthorityError) -> [Certificate] {
         var path = [certificate]
         var candidates = candidates.filter { $0 != certificate && !roots.contains($0) }
@@ -100,7 +101,8 @@ extension CertificateIssuer {
         let start = path.map(\.notBeforeSeconds).max() ?? .max
         let end = path.map(\.notAfterSeconds).min() ?? .min
         guard start <= end else {
-            throw AuthorityError(.invalidAuthority, "the certificates above \(paths.certificate) are never valid together")
+            throw AuthorityError(
+                .invalidAuthority, "the certificates above \(paths.certificate) are never valid together")
         }
         return start...end
     }

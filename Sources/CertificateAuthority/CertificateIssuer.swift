@@ -45,7 +45,8 @@ package struct CertificateIssuer: Sendable {
         let publicKey = try SigningRequest.publicKey(der: requestDER)
         guard validity.contains(now) else {
             throw AuthorityError(
-                .authorityExpired, "the authority is valid from \(validity.lowerBound) to \(validity.upperBound), now is \(now)")
+                .authorityExpired,
+                "the authority is valid from \(validity.lowerBound) to \(validity.upperBound), now is \(now)")
         }
         let longest = Self.lifetimeInSeconds
         let lifetime = lifetimeInSeconds > 0 ? min(lifetimeInSeconds, longest) : longest

@@ -25,7 +25,8 @@ enum Encoding {
 
 extension Array {
     /// `map` that keeps the type of the error.
-    func mapTyped<Output, Failure: Error>(_ transform: (Element) throws(Failure) -> Output) throws(Failure) -> [Output] {
+    func mapTyped<Output, Failure: Error>(_ transform: (Element) throws(Failure) -> Output) throws(Failure) -> [Output]
+    {
         var output: [Output] = []
         output.reserveCapacity(count)
         for element in self { output.append(try transform(element)) }

@@ -21,7 +21,8 @@ enum NewAuthority {
         let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
         let name = try name("meshnode root", trustDomain)
         let until = now + rootLifetimeInSeconds
-        return try make(name, key, issuer: name, issuerKey: key, .isCertificateAuthority(maxPathLength: nil), now...until)
+        return try make(
+            name, key, issuer: name, issuerKey: key, .isCertificateAuthority(maxPathLength: nil), now...until)
     }
 
     static func makeIssuer(
@@ -44,7 +45,8 @@ enum NewAuthority {
                 CommonName("\(role) \(digits)")
             }
         } catch {
-            throw AuthorityError(.signingFailed, "the trust domain \(trustDomain) cannot be the name of a certificate: \(error)")
+            throw AuthorityError(
+                .signingFailed, "the trust domain \(trustDomain) cannot be the name of a certificate: \(error)")
         }
     }
 

@@ -51,7 +51,8 @@ import Testing
     @Test func `takes the good resources, refuses the bad one by name, and does not count it as known`() throws {
         var client = DeltaClient(nodeID: "")
         _ = client.connected()
-        var message = try response(.address, [.workloadUpserted(Samples.workload(1)), .workloadUpserted(Samples.workload(2))])
+        var message = try response(
+            .address, [.workloadUpserted(Samples.workload(1)), .workloadUpserted(Samples.workload(2))])
         var bad = translator.message(of: Samples.workload(2))
         bad.addresses = [.init([1, 2, 3])]
         message.resources[1].resource = try AnyResource.pack(Istio_Workload_Address.with { $0.workload = bad })
@@ -75,8 +76,9 @@ import Testing
         let known = client.connected().first { $0.typeURL == good.typeURL }?.initialResourceVersions
         #expect(known == ["ns/p": good.resources[0].version])
         // And it can still be removed.
-        #expect(client.received(try response(.authorization, removed: ["ns/p"])).changes
-            == [.policyRemoved(NamespacedName(namespace: "ns", name: "p"))])
+        #expect(
+            client.received(try response(.authorization, removed: ["ns/p"])).changes
+                == [.policyRemoved(NamespacedName(namespace: "ns", name: "p"))])
     }
 
     @Test func `is not complete while it has to do without a policy`() throws {
@@ -109,7 +111,8 @@ import Testing
         _ = client.connected()
         let first = try response(.address, [.workloadUpserted(Samples.workload(1))])
         _ = client.received(first)
-        let update = client.received(try response(.address, [.workloadUpserted(Samples.workload(1))], removed: ["c//Pod/ns/w1"]))
+        let update = client.received(
+            try response(.address, [.workloadUpserted(Samples.workload(1))], removed: ["c//Pod/ns/w1"]))
         #expect(update.changes.last == .workloadUpserted(Samples.workload(1)))
         #expect(client.connected().contains { !$0.initialResourceVersions.isEmpty })
     }

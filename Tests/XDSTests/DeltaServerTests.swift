@@ -78,7 +78,8 @@ struct Follower: ~Copyable {
     }
 
     @Test func `sends a client that comes back what changed and what vanished meanwhile, and nothing else`() {
-        var server = loaded([1, 2, 3].map { .workloadUpserted(Samples.workload($0)) } + [.policyUpserted(Samples.policy("p"))])
+        var server = loaded(
+            [1, 2, 3].map { .workloadUpserted(Samples.workload($0)) } + [.policyUpserted(Samples.policy("p"))])
         var follower = Follower(id: 1)
         follower.connect(&server)
         #expect(follower.sentCount == 4)
@@ -125,7 +126,9 @@ struct Follower: ~Copyable {
         let first = try #require(server.received(request, from: 1).outgoing.first).response
         #expect(server.applied([.workloadUpserted(Samples.workload(1))]).outgoing.isEmpty)
         #expect(server.applied([.workloadUpserted(Samples.workload(1, node: "n2"))]).outgoing.isEmpty)
-        #expect(server.applied([.workloadUpserted(Samples.workload(2)), .workloadRemoved(Samples.workload(2).uid)]).outgoing.isEmpty)
+        #expect(
+            server.applied([.workloadUpserted(Samples.workload(2)), .workloadRemoved(Samples.workload(2).uid)]).outgoing
+                .isEmpty)
         request.responseNonce = "stale"
         #expect(server.received(request, from: 1).outgoing.isEmpty)
         request.responseNonce = first.nonce
@@ -150,7 +153,10 @@ struct Follower: ~Copyable {
         #expect(second.first?.response.resources.map(\.name) == ["ns/q"])
         request.responseNonce = try #require(second.first).response.nonce
         _ = server.received(request, from: 1)
-        #expect(server.applied([.policyRemoved(Samples.policy("p").name)]).outgoing.first?.response.removedResources == ["ns/p"])
+        #expect(
+            server.applied([.policyRemoved(Samples.policy("p").name)]).outgoing.first?.response.removedResources == [
+                "ns/p"
+            ])
     }
 
     @Test func `tells again, or that it is gone, what a client asks for by name`() throws {
@@ -187,7 +193,8 @@ struct Follower: ~Copyable {
         var server = loaded([])
         var follower = Follower(id: 1)
         follower.connect(&server)
-        let outgoing = server.applied([.workloadUpserted(Samples.workload(1)), .policyUpserted(Samples.policy("p"))]).outgoing
+        let outgoing = server.applied([.workloadUpserted(Samples.workload(1)), .policyUpserted(Samples.policy("p"))])
+            .outgoing
         #expect(outgoing.map(\.response.typeURL) == [ResourceType.authorization.typeURL, ResourceType.address.typeURL])
     }
 
@@ -228,7 +235,8 @@ struct Follower: ~Copyable {
                 case 0: .workloadRemoved(Samples.workload(number).uid)
                 case 1: .policyUpserted(Samples.policy("p\(number)", dryRun: Bool.random(using: &generator)))
                 case 2: .policyRemoved(Samples.policy("p\(number)").name)
-                default: .workloadUpserted(Samples.workload(number, node: "n\(Int.random(in: 0...2, using: &generator))"))
+                default:
+                    .workloadUpserted(Samples.workload(number, node: "n\(Int.random(in: 0...2, using: &generator))"))
                 }
             let key = ResourceKey(change)
             truth[key] = change == key.removal ? nil : change

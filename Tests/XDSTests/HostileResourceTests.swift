@@ -114,9 +114,11 @@ import Testing
 
     @Test func `counts a mapped IPv6 block as the IPv4 block that it is`() throws {
         var message = translator.message(of: Samples.policy)
-        message.rules[0].clauses[0].matches[0].sourceIps[0].address = Data([UInt8](repeating: 0, count: 10) + [255, 255, 10, 2, 0, 0])
+        message.rules[0].clauses[0].matches[0].sourceIps[0].address = Data(
+            [UInt8](repeating: 0, count: 10) + [255, 255, 10, 2, 0, 0])
         message.rules[0].clauses[0].matches[0].sourceIps[0].length = 112
-        #expect(try translator.policy(message).rules[0].clauses[0].matches[0].sourceIPs == [Samples.prefix("10.2.0.0/16")])
+        #expect(
+            try translator.policy(message).rules[0].clauses[0].matches[0].sourceIPs == [Samples.prefix("10.2.0.0/16")])
         message.rules[0].clauses[0].matches[0].sourceIps[0].length = 95
         #expect(refusal { try translator.policy(message) }?.code == .invalidResource)
     }
@@ -138,7 +140,8 @@ import Testing
     @Test func `never traps, whatever bytes it is made of`() throws {
         var generator = SeededGenerator(state: 7)
         for change in [
-            MeshChange.workloadUpserted(Samples.workload), .serviceUpserted(Samples.service), .policyUpserted(Samples.policy),
+            MeshChange.workloadUpserted(Samples.workload), .serviceUpserted(Samples.service),
+            .policyUpserted(Samples.policy),
         ] {
             let resource = try #require(try translator.resource(of: change))
             for _ in 0..<3000 {

@@ -32,7 +32,9 @@ import Testing
         var service = Samples.service
         service.loadBalancing.mode = .strict
         service.waypoint = nil
-        service.addresses = [Samples.prefix("10.96.0.1"), Samples.prefix("240.240.0.0/16"), Samples.prefix("fd01::/32")]
+        service.addresses = [
+            Samples.prefix("10.96.0.1"), Samples.prefix("240.240.0.0/16"), Samples.prefix("fd01::/32"),
+        ]
         #expect(try roundTrip(.serviceUpserted(service)) == .serviceUpserted(service))
         service = Service(
             name: NamespacedName(namespace: "pay", name: "db.example.com"), hostname: "db.example.com", addresses: [],

@@ -55,7 +55,8 @@ struct DeltaSession: Sendable {
         response.systemVersionInfo = nonce
         for name in subscription.dirty.sorted() {
             if let entry = store[type, name], knowsDryRun || !entry.isDryRun {
-                guard subscription.told.updateValue(entry.resource.version, forKey: name) != entry.resource.version else {
+                guard subscription.told.updateValue(entry.resource.version, forKey: name) != entry.resource.version
+                else {
                     continue
                 }
                 response.resources.append(entry.resource)

@@ -12,7 +12,8 @@ extension Translator {
         case .workloadUpserted(let workload):
             var address = Istio_Workload_Address()
             address.workload = message(of: workload)
-            return try resource(of: change, address, aliases: workload.isHostNetwork ? [] : workload.addresses.map { "/\($0)" })
+            return try resource(
+                of: change, address, aliases: workload.isHostNetwork ? [] : workload.addresses.map { "/\($0)" })
         case .serviceUpserted(let service):
             var address = Istio_Workload_Address()
             address.service = try message(of: service)

@@ -64,7 +64,9 @@ extension Translator {
         }
     }
 
-    private func scope(_ scope: Istio_Security_Scope, _ reader: WireReader) throws(XDSError) -> AuthorizationPolicy.Scope {
+    private func scope(_ scope: Istio_Security_Scope, _ reader: WireReader) throws(XDSError)
+        -> AuthorizationPolicy.Scope
+    {
         switch scope {
         case .global: .mesh
         case .namespace: .namespace

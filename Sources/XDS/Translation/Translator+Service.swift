@@ -11,7 +11,8 @@ extension Translator {
     package func message(of service: Service) throws(XDSError) -> Istio_Workload_Service {
         guard naming.name(namespace: service.name.namespace, hostname: service.hostname) == service.name else {
             throw XDSError(
-                .notRepresentable, "service \(service.name): its host name '\(service.hostname)' is that of another name")
+                .notRepresentable,
+                "service \(service.name): its host name '\(service.hostname)' is that of another name")
         }
         var message = Istio_Workload_Service()
         message.name = service.name.name
@@ -46,7 +47,9 @@ extension Translator {
             service.ports.append(ServicePort(port: try reader.port(port.servicePort, "port")))
         }
         for uri in message.subjectAltNames {
-            guard let identity = SPIFFEID(uri: uri) else { throw reader.unsupported("'\(uri)' is no workload identity") }
+            guard let identity = SPIFFEID(uri: uri) else {
+                throw reader.unsupported("'\(uri)' is no workload identity")
+            }
             service.subjectAltNames.append(identity)
         }
         if message.hasWaypoint { service.waypoint = try waypoint(message.waypoint, reader) }

@@ -37,7 +37,8 @@ extension Translator {
         _ message: Istio_Workload_GatewayAddress, _ reader: WireReader
     ) throws(XDSError) -> WaypointAddress {
         // Older control planes leave the port out where it is the usual one.
-        let port = message.hboneMtlsPort == 0
+        let port =
+            message.hboneMtlsPort == 0
             ? MeshPorts.hbone : try reader.port(message.hboneMtlsPort, "the waypoint's port")
         switch message.destination {
         case .hostname(let host):
