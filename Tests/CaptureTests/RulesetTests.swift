@@ -66,7 +66,7 @@ import Testing
 
     @Test func `cover what they covered before, and nothing twice`() {
         var random = SystemRandomNumberGenerator()
-        for _ in 0..<200 {
+        for _ in 0..<20 {
             let texts = (0..<6).map { _ -> (String, ClosedRange<UInt16>) in
                 let first = UInt16.random(in: 0...40, using: &random)
                 let length = Int.random(in: 0...6, using: &random)
@@ -74,7 +74,7 @@ import Testing
                 return (address, first...(first + UInt16.random(in: 0...20, using: &random)))
             }
             let result = disjoint(texts)
-            for byte in stride(from: 0, through: 255, by: 4) {
+            for byte in stride(from: 0, through: 255, by: 8) {
                 let address = IPAddress(v4: UInt32(byte) << 24)
                 for port in UInt16(0)...61 {
                     let wanted = texts.contains { prefix($0.0).contains(address) && $0.1.contains(port) }

@@ -149,6 +149,15 @@ struct SetObject: ~Copyable {
         }
     }
 
+    /// Notes for nft's listing that the keys are in host order: NFTNL_UDATA_SET_KEYBYTEORDER, of four bytes, 1.
+    func noteHostOrder() {
+        let note: [UInt8] = [0, 4] + hostOrder(UInt32(1))
+        unsafe note.withUnsafeBytes { raw in
+            _ = unsafe nftnl_set_set_data(
+                object, UInt16(NFTNL_SET_USERDATA.rawValue), raw.baseAddress, UInt32(truncatingIfNeeded: raw.count))
+        }
+    }
+
     func add(_ element: NamedSet.Element) throws(CaptureError) {
         guard let made = unsafe nftnl_set_elem_alloc() else {
             throw CaptureError(.resources, "no memory for an element")

@@ -71,6 +71,7 @@ struct Transaction: ~Copyable {
         object.set(NFTNL_SET_FLAGS, set.key.flags)
         // Only tells the new sets of one transaction apart.
         object.set(NFTNL_SET_ID, messages.nextSequence)
+        if set.key == .cgroup { object.noteHostOrder() }
         if !set.key.fieldLengths.isEmpty { object.setFieldLengths(set.key.fieldLengths) }
         append(.set(set.name), NFT_MSG_NEWSET, flags: NLM_F_CREATE) { object.write(to: $0) }
         try addElements(set.elements, to: set.name)
