@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # the lists are for those who source this
 # Debian packages by name; sourced by demo.sh and test.sh.
 
 # What the build links against.
