@@ -24,7 +24,7 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
     private let proxy: ProxyLoop
     private var phase = Phase.over
     private var isOver = false
-    private var record: ConnectionRecord
+    private var account: ConnectionAccount
 
     init(
         client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod,
@@ -36,10 +36,13 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
         self.destination = destination
         self.pod = pod
         self.proxy = proxy
-        record = ConnectionRecord(
-            id: id, direction: .inbound,
-            source: PeerFacts(proxy.snapshot.workload(at: clientAddress.address.ip), at: clientAddress.address),
-            destination: PeerFacts(pod.workload, at: destination.address), openedAt: proxy.now, openedWall: proxy.wallClock())
+        let peer = proxy.snapshot.workload(at: clientAddress.address.ip)
+        account = ConnectionAccount(
+            ConnectionRecord(
+                id: id, direction: .inbound, security: .plaintext,
+                source: PeerFacts(address: clientAddress.address, workload: peer, identity: nil),
+                destination: PeerFacts(address: destination.address, workload: pod.workload, identity: nil),
+                openedAt: proxy.moment))
     }
 
     /// Decides and connects. Called once.
@@ -53,9 +56,9 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
             return refuse(.selfCall, "port \(destination.address.port) belongs to the mesh itself")
         }
         guard let workload = pod.workload else { return refuse(.unknownDestination, "the pod's record has not come") }
-        let verdict = proxy.judge(facts, at: workload)
-        record.note(verdict)
-        guard verdict.isAllowed else { return refuse(verdict.reason ?? .internal, verdict.refusalText) }
+        let verdict = proxy.decide(facts, at: workload)
+        account.judged(verdict)
+        guard verdict.isAllowed else { return refuse(verdict.reason ?? .internal, verdict.explanation.joined(separator: "; ")) }
         let connect = SocketConnect(
             to: destination.address,
             from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: destination.address.ip),
@@ -73,7 +76,7 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
     func connected(_ socket: StreamSocket) {
         let relay = SocketRelay(client: client, server: socket, resources: proxy.resources, owner: self)
         phase = .relaying(relay)
-        proxy.journal.opened(&record)
+        account.opened(in: proxy.journal)
         relay.start()
     }
 
@@ -100,9 +103,8 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
         isOver = true
         phase = .over
         client.reset()
-        record.reason = reason
-        record.detail = detail
-        proxy.journal.refused(&record)
+        account.blame(reason, detail)
+        account.refused(at: proxy.moment, in: proxy.journal)
         proxy.ended(self)
     }
 
@@ -110,14 +112,12 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
         guard !isOver else { return }
         isOver = true
         phase = .over
-        record.note(end, bytes)
-        proxy.journal.closed(&record)
+        account.closed(end, bytes, at: proxy.moment, in: proxy.journal)
         proxy.ended(self)
     }
 
     func close(_ reason: Reason, _ detail: String) {
-        record.reason = reason
-        record.detail = detail
+        account.blame(reason, detail)
         switch phase {
         case .connecting(let connect):
             connect.cancel()
@@ -131,17 +131,19 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
         guard let workload = pod.workload else { return }
         let verdict = proxy.judge(facts, at: workload)
         guard !verdict.isAllowed else { return }
-        record.note(verdict)
-        close(.policyChanged, "now refused: \(verdict.refusalText)")
+        account.judged(verdict)
+        close(.policyChanged, "now refused: \(verdict.explanation.joined(separator: "; "))")
     }
 
     var isOpen: Bool {
         if case .relaying = phase { true } else { false }
     }
 
-    var current: ConnectionRecord {
-        var record = record
-        if case .relaying(let relay) = phase { record.note(relay.relayed) }
-        return record
+    var current: ConnectionRecord { account.current(relayed) }
+
+    func countBytes() { account.progressed(relayed, in: proxy.journal) }
+
+    private var relayed: RelayedBytes {
+        if case .relaying(let relay) = phase { relay.relayed } else { RelayedBytes() }
     }
 }

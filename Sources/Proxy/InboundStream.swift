@@ -28,7 +28,7 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
     private let localAddress: IPAddress
     private var phase = Phase.over
     private var isOver = false
-    private var record: ConnectionRecord
+    private var account: ConnectionAccount
 
     init(
         stream: TunnelStream, request: ConnectRequest?, clientAddress: ClientAddress, localAddress: IPAddress, pod: LocalPod,
@@ -42,12 +42,14 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
         self.clientAddress = clientAddress
         self.localAddress = localAddress
         let peer = proxy.snapshot.workload(at: clientAddress.address.ip)
-        record = ConnectionRecord(
-            id: id, direction: .inbound, source: PeerFacts(peer, at: clientAddress.address),
-            destination: PeerFacts(pod.workload, at: SocketAddress(localAddress, request?.authority.port ?? 0)),
-            openedAt: proxy.now, openedWall: proxy.wallClock())
-        record.source.identity = stream.peerIdentity
-        record.security = .mutualTLS
+        account = ConnectionAccount(
+            ConnectionRecord(
+                id: id, direction: .inbound, security: .mutualTLS,
+                source: PeerFacts(address: clientAddress.address, workload: peer, identity: stream.peerIdentity),
+                destination: PeerFacts(
+                    address: SocketAddress(localAddress, request?.authority.port ?? 0), workload: pod.workload,
+                    identity: pod.workload?.identity),
+                openedAt: proxy.moment))
     }
 
     /// Decides on a request that is well-formed: policy, then the application. Called once.
@@ -55,9 +57,9 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
         guard let workload = pod.workload else {
             return refuse(.unknownDestination, "the pod's record has not come", status: 503)
         }
-        let verdict = proxy.judge(facts, at: workload)
-        record.note(verdict)
-        guard verdict.isAllowed else { return refuse(verdict.reason ?? .internal, verdict.refusalText, status: 401) }
+        let verdict = proxy.decide(facts, at: workload)
+        account.judged(verdict)
+        guard verdict.isAllowed else { return refuse(verdict.reason ?? .internal, verdict.explanation.joined(separator: "; "), status: 401) }
         let connect = SocketConnect(
             to: destination, from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: localAddress),
             resources: proxy.resources, owner: self)
@@ -83,7 +85,7 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
         stream.accept()
         let relay = StreamRelay(socket: socket, stream: stream, role: .serverSocket, loop: proxy.loop, owner: self)
         phase = .relaying(relay)
-        proxy.journal.opened(&record)
+        account.opened(in: proxy.journal)
         relay.start()
     }
 
@@ -121,9 +123,8 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
         isOver = true
         if case .connecting(let connect) = phase { connect.cancel() }
         phase = .over
-        record.reason = reason
-        record.detail = detail
-        proxy.journal.refused(&record)
+        account.blame(reason, detail)
+        account.refused(at: proxy.moment, in: proxy.journal)
         proxy.ended(self)
     }
 
@@ -131,14 +132,12 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
         guard !isOver else { return }
         isOver = true
         phase = .over
-        record.note(end, bytes)
-        proxy.journal.closed(&record)
+        account.closed(end, bytes, at: proxy.moment, in: proxy.journal)
         proxy.ended(self)
     }
 
     func close(_ reason: Reason, _ detail: String) {
-        record.reason = reason
-        record.detail = detail
+        account.blame(reason, detail)
         switch phase {
         case .connecting: refuse(reason, detail, status: 401)
         case .relaying(let relay): relay.abort()
@@ -150,17 +149,19 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
         guard let workload = pod.workload else { return }
         let verdict = proxy.judge(facts, at: workload)
         guard !verdict.isAllowed else { return }
-        record.note(verdict)
-        close(.policyChanged, "now refused: \(verdict.refusalText)")
+        account.judged(verdict)
+        close(.policyChanged, "now refused: \(verdict.explanation.joined(separator: "; "))")
     }
 
     var isOpen: Bool {
         if case .relaying = phase { true } else { false }
     }
 
-    var current: ConnectionRecord {
-        var record = record
-        if case .relaying(let relay) = phase { record.note(relay.relayed) }
-        return record
+    var current: ConnectionRecord { account.current(relayed) }
+
+    func countBytes() { account.progressed(relayed, in: proxy.journal) }
+
+    private var relayed: RelayedBytes {
+        if case .relaying(let relay) = phase { relay.relayed } else { RelayedBytes() }
     }
 }

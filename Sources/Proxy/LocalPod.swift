@@ -104,7 +104,13 @@ final class LocalPod: TimerHandler {
 
     private func acceptTunnel(_ socket: consuming TCPSocket, _ client: SocketAddress) {
         guard let local = socket.localAddress() else { return }
-        let acceptor = TunnelAcceptance(pod: self, client: ClientAddress(client), localAddress: local.ip, proxy: proxy)
-        acceptor.start(socket)
+        let tunnel = AcceptedTunnel(workload: uid, client: ClientAddress(client), localAddress: local.ip)
+        guard let workload else {
+            socket.setResetOnClose()
+            return proxy.inboundTunnels.tunnelFailed(
+                TunnelFailure(.unknownDestination, "the controller has not told of \(uid) yet", mayRetryElsewhere: true),
+                of: tunnel)
+        }
+        proxy.inboundTunnels.accept(socket, as: workload.identity, tunnel)
     }
 }

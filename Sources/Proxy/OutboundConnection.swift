@@ -35,7 +35,7 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
     private var phase = Phase.over
     private var endpoint: WorkloadUID?
     private var tried: Set<WorkloadUID> = []
-    private var record: ConnectionRecord
+    private var account: ConnectionAccount
 
     init(
         client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod, proxy: ProxyLoop
@@ -46,9 +46,11 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
         self.pod = pod
         self.proxy = proxy
         started = proxy.now
-        record = ConnectionRecord(
-            id: id, direction: .outbound, source: PeerFacts(pod.workload, at: clientAddress.address),
-            destination: PeerFacts(at: destination.address), openedAt: proxy.now, openedWall: proxy.wallClock())
+        account = ConnectionAccount(
+            ConnectionRecord(
+                id: id, direction: .outbound, security: .plaintext,
+                source: PeerFacts(address: clientAddress.address, workload: pod.workload, identity: nil),
+                destination: PeerFacts(address: destination.address), openedAt: proxy.moment))
     }
 
     /// Routes the connection. Called once.
@@ -73,9 +75,10 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
     private func open(_ route: TunnelRoute, from source: Workload) {
         tried.insert(route.endpoint.uid)
         endpoint = route.endpoint.uid
-        record.describe(route, in: proxy.snapshot)
-        let key = SessionKey(
-            source: source.identity, acceptedDestinations: route.acceptedIdentities, sourceAddress: source.address(in: route.address.address.ip.family) ?? destination.address.ip,
+        account.routed(route, hostname: proxy.hostname(of: route.service))
+        let key = PoolKey(
+            source: source.identity, accepted: route.acceptedIdentities,
+            sourceIP: source.address(in: route.address.address.ip.family) ?? destination.address.ip,
             destination: route.address)
         let request = ConnectRequest(
             authority: route.authority, baggage: Baggage(source), forwarded: nil, traceParent: nil)
@@ -88,12 +91,11 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
 
     func streamAccepted() {
         guard case .opening(let stream) = phase else { return }
-        record.destination.identity = stream.peerIdentity
-        record.security = .mutualTLS
+        account.destinationProved(stream.peerIdentity)
         let relay = StreamRelay(socket: client, stream: stream, role: .clientSocket, loop: proxy.loop, owner: self)
         phase = .relayingStream(relay)
         if let endpoint { proxy.load.opened(to: endpoint) }
-        proxy.journal.opened(&record)
+        account.opened(in: proxy.journal)
         relay.start()
     }
 
@@ -127,7 +129,7 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
     /// Tries another endpoint of the service, if there is one; the reason of the last attempt stands otherwise.
     private func retry(_ reason: Reason, _ detail: String) {
         if let endpoint { proxy.load.failed(to: endpoint) }
-        guard record.service != nil, tried.count < Self.mostAttempts, let source = pod.workload,
+        guard account.record.service != nil, tried.count < Self.mostAttempts, let source = pod.workload,
             started.duration(to: proxy.now) < SocketConnect.timeout,
             case .tunnel(let next) = proxy.route(to: destination, from: source, excluding: tried),
             !tried.contains(next.endpoint.uid)
@@ -138,7 +140,7 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
     // MARK: Around the mesh
 
     private func connect(_ route: PlaintextRoute) {
-        record.describe(route)
+        account.routed(route, hostname: proxy.hostname(of: route.service))
         let connect = SocketConnect(to: route.address.address, from: nil, resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
@@ -147,7 +149,7 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
     func connected(_ socket: StreamSocket) {
         let relay = SocketRelay(client: client, server: socket, resources: proxy.resources, owner: self)
         phase = .relayingSocket(relay)
-        proxy.journal.opened(&record)
+        account.opened(in: proxy.journal)
         relay.start()
     }
 
@@ -179,9 +181,8 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
         isOver = true
         phase = .over
         client.reset()
-        record.reason = reason
-        record.detail = detail
-        proxy.journal.refused(&record)
+        account.blame(reason, detail)
+        account.refused(at: proxy.moment, in: proxy.journal)
         proxy.ended(self)
     }
 
@@ -190,14 +191,12 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
         isOver = true
         if case .relayingStream = phase, let endpoint { proxy.load.closed(to: endpoint) }
         phase = .over
-        record.note(end, bytes)
-        proxy.journal.closed(&record)
+        account.closed(end, bytes, at: proxy.moment, in: proxy.journal)
         proxy.ended(self)
     }
 
     func close(_ reason: Reason, _ detail: String) {
-        record.reason = reason
-        record.detail = detail
+        account.blame(reason, detail)
         switch phase {
         case .opening(let stream): stream.reset()
         case .connecting(let connect): connect.cancel()
@@ -215,14 +214,16 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
         }
     }
 
-    var current: ConnectionRecord {
-        var record = record
+    var current: ConnectionRecord { account.current(relayed) }
+
+    func countBytes() { account.progressed(relayed, in: proxy.journal) }
+
+    private var relayed: RelayedBytes {
         switch phase {
-        case .relayingStream(let relay): record.note(relay.relayed)
-        case .relayingSocket(let relay): record.note(relay.relayed)
-        case .opening, .connecting, .over: break
+        case .relayingStream(let relay): relay.relayed
+        case .relayingSocket(let relay): relay.relayed
+        case .opening, .connecting, .over: RelayedBytes()
         }
-        return record
     }
 
     /// Outbound connections are judged where they arrive.

@@ -50,7 +50,8 @@ final class PodListener: EventHandler, TimerHandler {
             case .accepted(let socket, let client): handle(socket, client)
             case .aborted: continue
             case .wouldBlock: return
-            case .exhausted, .failed: return pause()
+            case .exhausted: return pause()
+            case .failed: return pause()
             }
         }
     }

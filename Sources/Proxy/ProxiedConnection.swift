@@ -8,6 +8,8 @@ protocol ProxiedConnection: AnyObject {
     var isOpen: Bool { get }
     /// Its record as of now.
     var current: ConnectionRecord { get }
+    /// Adds the bytes carried since the last time to the metrics.
+    func countBytes()
     /// Asks the policies again, and closes the connection if they now refuse it.
     func reevaluate()
     /// Ends it with a reset, for `reason`.

@@ -1,5 +1,5 @@
 package import Addressing
-package import Identity
+internal import Identity
 package import Kernel
 package import Mesh
 package import Telemetry
@@ -16,6 +16,7 @@ package final class ProxyLoop {
     package let resources: LoopResources
     package let identities: LoopIdentities
     let tunnels: TunnelPool
+    let inboundTunnels: InboundTunnels
     let journal: ConnectionJournal
     let wallClock: () -> Int64
     private let index: UInt64
@@ -44,9 +45,18 @@ package final class ProxyLoop {
         resources = LoopResources(loop: loop)
         identities = LoopIdentities()
         tunnels = TunnelPool(resources: resources, identities: identities, wallClock: wallClock)
+        inboundTunnels = InboundTunnels(
+            acceptor: TunnelAcceptor(resources: resources, identities: identities, wallClock: wallClock))
+        inboundTunnels.proxy = self
     }
 
     var now: ContinuousClock.Instant { loop.now }
+
+    var moment: Moment { Moment(instant: loop.now, secondsSince1970: wallClock()) }
+
+    func hostname(of service: NamespacedName?) -> String? {
+        service.flatMap { snapshot.service($0)?.hostname }
+    }
 
     // MARK: Pods
 
@@ -80,6 +90,8 @@ package final class ProxyLoop {
         pods[uid]?.stock.refused(family, errorNumber: errorNumber)
     }
 
+    func pod(_ uid: WorkloadUID) -> LocalPod? { pods[uid] }
+
     /// Pods that this loop serves.
     package var podCount: Int { pods.count }
 
@@ -107,6 +119,13 @@ package final class ProxyLoop {
         Authorizer.decide(facts, policies: snapshot.policies(for: workload))
     }
 
+    /// As `judge`, counted: for a connection that begins.
+    func decide(_ facts: ConnectionFacts, at workload: Workload) -> Verdict {
+        let verdict = judge(facts, at: workload)
+        journal.decided(verdict)
+        return verdict
+    }
+
     // MARK: Connections
 
     func nextConnectionID() -> UInt64 {
@@ -123,6 +142,11 @@ package final class ProxyLoop {
         finishDrainIfEmpty()
     }
 
+    /// Adds to the metrics what open connections carried since the last time.
+    package func countBytes() {
+        for connection in connections.values { connection.countBytes() }
+    }
+
     /// The open connections, as of now.
     package var openConnections: [ConnectionRecord] {
         connections.values.filter(\.isOpen).map(\.current)
@@ -135,6 +159,7 @@ package final class ProxyLoop {
         onDrained = done
         for pod in pods.values { pod.close() }
         tunnels.drain()
+        inboundTunnels.drain()
         finishDrainIfEmpty()
     }
 

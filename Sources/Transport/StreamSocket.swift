@@ -1,6 +1,7 @@
 package import Addressing
 package import Bytes
 package import Kernel
+internal import HTTP
 
 /// Told what happens on a `StreamSocket`; always on its loop.
 package protocol StreamSocketDelegate: AnyObject {
@@ -103,10 +104,18 @@ package final class StreamSocket: EventHandler, TimerHandler {
         return noted(socket?.read(into: &buffer) ?? .endOfStream, asked: space)
     }
 
-    /// As `read(into:)`, into several places with one call; `total` is their size in bytes.
+    /// As `read(into:)`, into the payload places of frames with one call.
     @unsafe
-    package func read(into vectors: UnsafeMutableBufferPointer<IOVector>, total: Int) -> ReadResult {
-        noted(unsafe socket?.read(into: vectors) ?? .endOfStream, asked: total)
+    func read(into space: FrameSpace) -> ReadResult {
+        let total = unsafe space.payloadCount
+        let result = unsafe withUnsafeTemporaryAllocation(of: IOVector.self, capacity: space.segmentCount) { vectors in
+            for index in 0..<vectors.count {
+                let segment = unsafe space[index]
+                unsafe vectors.initializeElement(at: index, to: IOVector(base: segment.baseAddress, count: segment.count))
+            }
+            return unsafe socket?.read(into: vectors) ?? .endOfStream
+        }
+        return noted(result, asked: total)
     }
 
     private func noted(_ result: ReadResult, asked: Int) -> ReadResult {

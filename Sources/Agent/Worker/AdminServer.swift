@@ -1,0 +1,102 @@
+internal import Kernel
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+
+/// The status line of an answer.
+typealias AdminStatus = HTTPResponseStatus
+
+/// What an HTTP endpoint answers.
+struct AdminResponse: Sendable {
+    var status: HTTPResponseStatus
+    var contentType: String
+    var body: [UInt8]
+
+    static func text(_ status: HTTPResponseStatus, _ text: String) -> AdminResponse {
+        AdminResponse(status: status, contentType: "text/plain; charset=utf-8", body: Array((text + "\n").utf8))
+    }
+}
+
+/// The worker's HTTP endpoints: the admin socket, metrics, and readiness, each on a listener that the keeper opened and
+/// holds. Reading only: nothing here changes state.
+struct AdminServer {
+    /// Answers a GET of a path: calls the completion once, from any thread.
+    typealias Responder = @Sendable (_ path: String, _ complete: @escaping @Sendable (AdminResponse) -> Void) -> Void
+
+    private let group: MultiThreadedEventLoopGroup
+
+    init() {
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    }
+
+    /// Serves `responder` on `listener`, a nonblocking listening socket that the server owns from now on.
+    func serve(_ listener: consuming Descriptor, _ responder: @escaping Responder) throws {
+        _ = try ServerBootstrap(group: group)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+                    try channel.pipeline.syncOperations.addHandler(AdminHandler(responder))
+                }
+            }
+            .withBoundSocket(listener.release())
+            .wait()
+    }
+}
+
+/// Answers one request after the other on a connection.
+private final class AdminHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let responder: AdminServer.Responder
+    private var request: HTTPRequestHead?
+
+    init(_ responder: @escaping AdminServer.Responder) {
+        self.responder = responder
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): request = head
+        case .body: break
+        case .end:
+            guard let request else { return }
+            self.request = nil
+            answer(request, context)
+        }
+    }
+
+    private func answer(_ request: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        guard request.method == .GET || request.method == .HEAD else {
+            return write(.text(.methodNotAllowed, "only GET"), for: request, context)
+        }
+        let promise = context.eventLoop.makePromise(of: AdminResponse.self)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        promise.futureResult.whenSuccess { response in
+            let (handler, context) = bound.value
+            handler.write(response, for: request, context)
+        }
+        let path = request.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? "/"
+        responder(path) { promise.succeed($0) }
+    }
+
+    private func write(_ response: AdminResponse, for request: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        var head = HTTPResponseHead(version: request.version, status: response.status)
+        head.headers.add(name: "content-type", value: response.contentType)
+        head.headers.add(name: "content-length", value: String(response.body.count))
+        if !request.isKeepAlive { head.headers.add(name: "connection", value: "close") }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if request.method == .GET {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
+        }
+        let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        if !request.isKeepAlive {
+            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+            written.whenComplete { _ in bound.value.close(promise: nil) }
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}

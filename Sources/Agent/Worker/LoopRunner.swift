@@ -1,0 +1,109 @@
+internal import Addressing
+internal import Identity
+internal import Keeper
+internal import Kernel
+internal import Mesh
+internal import Proxy
+internal import Synchronization
+internal import Telemetry
+
+/// One thread of the data path: an event loop, its proxy, and its own channel to the keeper. Only values cross to it
+/// and back, by `post`.
+final class LoopRunner: @unchecked Sendable {
+    // @unchecked: `proxy` and `channel` are touched only on the loop's thread; `loop.post` may be called from any.
+    private let loop: EventLoop
+    private let proxy: ProxyLoop
+    private let channel: KeeperChannel<KeeperToLoop, LoopToKeeper>
+    private let index: Int
+
+    /// How often open connections tell what they carried.
+    private static let countingInterval = Duration.seconds(2)
+
+    init(index: Int, channel socket: consuming MessageSocket, journal: ConnectionJournal) throws {
+        self.index = index
+        let loop = try EventLoop()
+        let channel = KeeperChannel<KeeperToLoop, LoopToKeeper>(socket, loop: loop)
+        self.loop = loop
+        self.channel = channel
+        proxy = ProxyLoop(index: index, loop: loop, journal: journal, wallClock: { WallClock.secondsSince1970 }) {
+            uid, family, count in
+            channel.send(.requestSockets(uid, family, count: min(count, MessageLimits.sockets)))
+        }
+    }
+
+    /// The thread's body: serves until `stop`.
+    func run() throws {
+        let ticker = Ticker(loop: loop, interval: Self.countingInterval) { [proxy] in proxy.countBytes() }
+        ticker.start()
+        try channel.start { [self] message, descriptors in received(message, descriptors) } onEnd: { [loop] _ in
+            // The keeper is gone. What runs, runs on; a new keeper starts a new worker.
+            _ = loop
+        }
+        try loop.run()
+        ticker.stop()
+    }
+
+    private func received(_ message: KeeperToLoop, _ descriptors: DescriptorList) {
+        switch message {
+        case .podEnrolled(let uid):
+            guard let outbound = descriptors.take(at: 0), let plaintext = descriptors.take(at: 1),
+                let hbone = descriptors.take(at: 2)
+            else { return }
+            proxy.podEnrolled(uid, outbound: outbound, inboundPlaintext: plaintext, hbone: hbone)
+        case .podWithdrawn(let uid): proxy.podWithdrawn(uid)
+        case .sockets(let uid, let family, let count):
+            let sockets = (0..<count).compactMap { index in descriptors.take(at: index)?.release() }
+            proxy.socketsArrived(uid, family, sockets)
+        case .socketsFailed(let uid, let family, let code): proxy.socketsRefused(uid, family, errorNumber: code)
+        case .drain: break
+        }
+    }
+
+    // MARK: From the control thread
+
+    func update(_ snapshot: MeshSnapshot) {
+        loop.post { [proxy] in proxy.update(snapshot) }
+    }
+
+    /// Takes a new certificate; `failed` is called on the loop if OpenSSL refuses it.
+    func update(_ svid: SVID, failed: @escaping @Sendable (String) -> Void) {
+        loop.post { [proxy] in
+            do {
+                try proxy.identities.update(svid)
+                proxy.identitiesChanged()
+            } catch {
+                failed("\(error)")
+            }
+        }
+    }
+
+    func update(_ bundles: TrustBundles) {
+        loop.post { [proxy] in
+            proxy.identities.update(bundles)
+            proxy.identitiesChanged()
+        }
+    }
+
+    func remove(_ identity: SPIFFEID) {
+        loop.post { [proxy] in proxy.identities.remove(identity) }
+    }
+
+    /// Calls `body`, on the loop, with the open connections.
+    func openConnections(_ body: @escaping @Sendable ([ConnectionRecord]) -> Void) {
+        loop.post { [proxy] in body(proxy.openConnections) }
+    }
+
+    /// Accepts no more; `done` is called on the loop when nothing runs any more.
+    func drain(_ done: @escaping @Sendable () -> Void) {
+        loop.post { [proxy] in proxy.drain(done) }
+    }
+
+    /// Ends what still runs, and the thread.
+    func stop() {
+        loop.post { [proxy, loop] in
+            proxy.countBytes()
+            proxy.shutDown()
+            loop.stop()
+        }
+    }
+}

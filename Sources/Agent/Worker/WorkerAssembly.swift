@@ -1,0 +1,57 @@
+internal import Keeper
+internal import Kernel
+internal import Telemetry
+
+/// Puts the worker together out of what it inherited, and runs it.
+enum WorkerAssembly {
+    static func run(_ configuration: AgentConfiguration, _ log: ProcessLog) throws {
+        try CurrentProcess.raiseDescriptorLimit(to: 65_536)
+        let writer = try AccessLogWriter(configuration.logFormat)
+        try writer.start()
+        let telemetry = WorkerTelemetry(accessLog: writer, log: log)
+        let count = min(configuration.loops ?? CurrentProcess.usableCores, InheritedDescriptor.maxLoops)
+        let runners = try (0..<count).map { index in
+            try LoopRunner(
+                index: index,
+                channel: MessageSocket(Descriptor(owning: InheritedDescriptor.Worker.firstLoop + Int32(index))),
+                journal: telemetry.journal)
+        }
+        let worker = try WorkerProcess(
+            configuration, control: MessageSocket(Descriptor(owning: InheritedDescriptor.Worker.control)),
+            runners: runners, telemetry: telemetry, log: log)
+        let threads = runners.enumerated().map { index, runner in
+            LoopThread(name: "loop-\(index)") {
+                do {
+                    try runner.run()
+                } catch {
+                    log.write(.error, "loop \(index): \(error)")
+                }
+            }
+        }
+        try serve(worker, telemetry)
+        for thread in threads { try thread.start() }
+        try worker.run()
+        for runner in runners { runner.stop() }
+        for thread in threads { thread.join() }
+        log.write(.info, "worker ends")
+    }
+
+    private static func serve(_ worker: WorkerProcess, _ telemetry: WorkerTelemetry) throws {
+        let server = AdminServer()
+        let desk = ReportDesk(worker)
+        try server.serve(Descriptor(owning: InheritedDescriptor.Worker.adminListener)) { desk.answer($0, $1) }
+        try server.serve(Descriptor(owning: InheritedDescriptor.Worker.metricsListener)) { path, complete in
+            complete(metrics(path, telemetry))
+        }
+        try server.serve(Descriptor(owning: InheritedDescriptor.Worker.readinessListener)) { path, complete in
+            desk.answerReadiness(path, complete)
+        }
+    }
+
+    private static func metrics(_ path: String, _ telemetry: WorkerTelemetry) -> AdminResponse {
+        guard path == "/metrics" || path == "/stats/prometheus" else { return .text(.notFound, "metrics are at /metrics") }
+        let exposition = Exposition.prometheus
+        return AdminResponse(
+            status: .ok, contentType: exposition.contentType, body: Array(telemetry.registry.text(exposition).utf8))
+    }
+}

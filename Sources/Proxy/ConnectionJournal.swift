@@ -1,0 +1,107 @@
+package import Telemetry
+internal import Mesh
+internal import Synchronization
+
+/// Where all loops write what happened to connections: metrics, access log, and the last refusals. Safe from any
+/// thread; nothing in it waits for a reader.
+package final class ConnectionJournal: Sendable {
+    /// How many connections were opened and refused since the start.
+    package struct Totals: Hashable, Sendable {
+        package var openedWithMutualTLS: UInt64 = 0
+        package var openedInPlaintext: UInt64 = 0
+        /// Refused by policy, identity or STRICT.
+        package var denied: UInt64 = 0
+        /// Could not be carried for another reason.
+        package var failed: UInt64 = 0
+        /// Bytes towards clients and from them, of closed connections and of open ones as far as told.
+        package var sentBytes: UInt64 = 0
+        package var receivedBytes: UInt64 = 0
+
+        package init(
+            openedWithMutualTLS: UInt64 = 0, openedInPlaintext: UInt64 = 0, denied: UInt64 = 0, failed: UInt64 = 0,
+            sentBytes: UInt64 = 0, receivedBytes: UInt64 = 0
+        ) {
+            self.openedWithMutualTLS = openedWithMutualTLS
+            self.openedInPlaintext = openedInPlaintext
+            self.denied = denied
+            self.failed = failed
+            self.sentBytes = sentBytes
+            self.receivedBytes = receivedBytes
+        }
+    }
+
+    private let metrics: ConnectionMetrics
+    private let agentMetrics: AgentMetrics
+    private let log: AccessLogRing
+    private let refusals: RefusalRing
+    private let writeNote: @Sendable (String) -> Void
+    private let totals = Mutex(Totals())
+
+    /// - Parameter note: takes a line for the agent's log about the data path itself.
+    package init(
+        metrics: ConnectionMetrics, agentMetrics: AgentMetrics, log: AccessLogRing, refusals: RefusalRing,
+        note: @escaping @Sendable (String) -> Void
+    ) {
+        self.metrics = metrics
+        self.agentMetrics = agentMetrics
+        self.log = log
+        self.refusals = refusals
+        writeNote = note
+    }
+
+    /// Totals since the start.
+    package var total: Totals { totals.withLock { $0 } }
+
+    func note(_ text: String) { writeNote(text) }
+
+    func decided(_ verdict: Verdict) { agentMetrics.decided(verdict) }
+
+    func opened(_ record: ConnectionRecord) -> ConnectionCounters {
+        totals.withLock { totals in
+            switch record.security {
+            case .mutualTLS: totals.openedWithMutualTLS += 1
+            case .plaintext: totals.openedInPlaintext += 1
+            }
+        }
+        return metrics.opened(record)
+    }
+
+    func carried(_ counters: ConnectionCounters, towardsClient sent: UInt64, fromClient received: UInt64) {
+        counters.addSent(sent)
+        counters.addReceived(received)
+        totals.withLock { totals in
+            totals.sentBytes &+= sent
+            totals.receivedBytes &+= received
+        }
+    }
+
+    func closed(_ record: ConnectionRecord, _ counters: ConnectionCounters) {
+        metrics.closed(record, counters)
+        log.append(record)
+        refusals.append(record)
+    }
+
+    func refused(_ record: ConnectionRecord) {
+        totals.withLock { totals in
+            if record.reason?.isDenial ?? false { totals.denied += 1 } else { totals.failed += 1 }
+        }
+        metrics.failed(record)
+        log.append(record)
+        refusals.append(record)
+    }
+}
+
+extension Reason {
+    /// Somebody decided that it must not be, as opposed to: it could not be.
+    var isDenial: Bool {
+        switch self {
+        case .policyDeny, .noAllowMatch, .policyChanged, .plaintextRefused, .peerNotMTLS, .trustDomainMismatch, .sanMismatch,
+            .certificateExpired, .certificateNotYetValid, .certificateRevoked, .notConnect, .badAuthority,
+            .destinationMismatch, .selfCall, .notFromWaypoint, .egressDenied, .h2Abuse:
+            true
+        case .certificateUnavailable, .unknownSource, .unknownDestination, .noHealthyUpstream, .upstreamRefused,
+            .upstreamTimeout, .limitConnections, .limitRate, .limitStreams, .limitMemory, .drain, .peerReset, .internal:
+            false
+        }
+    }
+}

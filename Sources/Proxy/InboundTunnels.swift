@@ -1,0 +1,66 @@
+internal import Addressing
+internal import Kernel
+internal import Mesh
+internal import Telemetry
+internal import Transport
+internal import Tunnel
+
+/// The tunnels that peers open to this loop's pods: makes an `InboundStream` of each CONNECT, and a refusal of each
+/// connection that never became a tunnel.
+final class InboundTunnels: TunnelAcceptor.Delegate {
+    private let acceptor: TunnelAcceptor
+    /// Owns this object.
+    weak var proxy: ProxyLoop?
+
+    init(acceptor: TunnelAcceptor) {
+        self.acceptor = acceptor
+        acceptor.delegate = self
+    }
+
+    func accept(_ socket: consuming TCPSocket, as identity: SPIFFEID, _ tunnel: AcceptedTunnel) {
+        if let failure = acceptor.accept(socket, as: identity, tunnel) { tunnelFailed(failure, of: tunnel) }
+    }
+
+    func drain() { acceptor.drain() }
+
+    func received(_ request: Result<ConnectRequest, RequestRefusal>, on stream: TunnelStream, of tunnel: AcceptedTunnel) {
+        guard let proxy, let pod = proxy.pod(tunnel.workload) else { return stream.refuse(status: 503) }
+        let connection = InboundStream(
+            stream: stream, request: try? request.get(), clientAddress: tunnel.client, localAddress: tunnel.localAddress,
+            pod: pod, proxy: proxy)
+        proxy.begin(connection)
+        stream.attend(connection)
+        do throws(RequestRefusal) {
+            _ = try request.get().destination(local: tunnel.localAddress)
+            connection.start()
+        } catch {
+            connection.refuseRequest(error.reason, Self.text(of: error.reason, at: tunnel))
+        }
+    }
+
+    private static func text(of reason: Reason, at tunnel: AcceptedTunnel) -> String {
+        switch reason {
+        case .notConnect: "only CONNECT is served on port \(MeshPorts.hbone)"
+        case .badAuthority: "the :authority of the CONNECT is not an address and a port"
+        case .destinationMismatch: "the :authority is not this pod (\(tunnel.localAddress))"
+        case .selfCall: "the :authority names a port that belongs to the mesh itself"
+        default: reason.rawValue
+        }
+    }
+
+    func tunnelFailed(_ failure: TunnelFailure, of tunnel: AcceptedTunnel) {
+        guard let proxy else { return }
+        var record = ConnectionRecord(
+            id: proxy.nextConnectionID(), direction: .inbound, security: .plaintext,
+            source: PeerFacts(
+                address: tunnel.client.address, workload: proxy.snapshot.workload(at: tunnel.client.address.ip), identity: nil),
+            destination: PeerFacts(
+                address: SocketAddress(tunnel.localAddress, MeshPorts.hbone), workload: proxy.snapshot.workload(tunnel.workload),
+                identity: nil),
+            openedAt: proxy.moment)
+        record.closedAt = proxy.moment
+        record.reason = failure.reason
+        record.detail = failure.detail
+        proxy.journal.refused(record)
+    }
+}

@@ -1,0 +1,235 @@
+internal import Addressing
+internal import Mesh
+package import Tunnel
+internal import Identity
+internal import Kernel
+internal import TLS
+
+/// The tunnels that one loop dials, shared by the connections that fit: same source identity, same source address, same
+/// destination. Which session carries which stream is the `SessionPool`'s to say; this class does it.
+package final class TunnelPool: TunnelLinkOwner {
+    /// One connection that wants a stream.
+    private final class Waiter {
+        let key: PoolKey
+        let request: ConnectRequest
+        let stream: TunnelStream
+        let sockets: SocketStock
+
+        init(key: PoolKey, request: ConnectRequest, stream: TunnelStream, sockets: SocketStock) {
+            self.key = key
+            self.request = request
+            self.stream = stream
+            self.sockets = sockets
+        }
+    }
+
+    private let resources: LoopResources
+    private let identities: LoopIdentities
+    private let wallClock: () -> Int64
+    private var pool = SessionPool()
+    private var waiters: [Int: Waiter] = [:]
+    private var lastWaiter = 0
+    private var links: [SessionID: TunnelLink] = [:]
+    private var sessions: [ObjectIdentifier: SessionID] = [:]
+    private var dials: [SessionID: TunnelDial] = [:]
+    private var isDraining = false
+
+    /// How long a dial may take until TCP is connected (tunnel design, "Pool").
+    private static let connectTimeout = Duration.seconds(10)
+
+    /// - Parameter wallClock: seconds since 1970, to judge certificates by.
+    package init(resources: LoopResources, identities: LoopIdentities, wallClock: @escaping () -> Int64) {
+        self.resources = resources
+        self.identities = identities
+        self.wallClock = wallClock
+    }
+
+    /// Asks for a stream; the outcome is told to `handler`, possibly before this returns.
+    ///
+    /// - Parameter sockets: those of the source's pod, to dial with if there is no tunnel yet.
+    package func open(
+        _ key: PoolKey, _ request: ConnectRequest, sockets: SocketStock, handler: any TunnelStreamHandler
+    ) -> TunnelStream {
+        let stream = TunnelStream(handler: handler, resources: resources)
+        lastWaiter += 1
+        let number = lastWaiter
+        let waiter = Waiter(key: key, request: request, stream: stream, sockets: sockets)
+        waiters[number] = waiter
+        stream.onAbandoned = { [weak self] in self?.abandoned(number) }
+        switch pool.streamWanted(key, waiter: number) {
+        case .use(let session): start(number, on: session)
+        case .dial(let session): dial(session, key, with: sockets)
+        case .wait: break
+        }
+        return stream
+    }
+
+    /// Tunnels that are open or being dialled.
+    package var count: Int { links.count + dials.count }
+
+    /// Announces to every peer that there will be no new streams.
+    package func drain() {
+        isDraining = true
+        for (session, link) in Array(links) {
+            pool.goAwayReceived(session)
+            link.drain()
+        }
+    }
+
+    private func abandoned(_ number: Int) {
+        guard let waiter = waiters.removeValue(forKey: number) else { return }
+        pool.waiterLeft(waiter.key, waiter: number)
+    }
+
+    // MARK: Doing what the pool says
+
+    private func perform(_ actions: [SessionPool.Action], after failure: TunnelFailure? = nil) {
+        for action in actions {
+            switch action {
+            case .open(let number, let session): start(number, on: session)
+            case .fail(let number, let reason):
+                waiters.removeValue(forKey: number)?.stream.lost(
+                    failure ?? TunnelFailure(reason, "the tunnel could not be made", mayRetryElsewhere: true))
+            case .dial(let key, let session):
+                // Somebody waits for it, so there is a stock of the same source.
+                guard let sockets = waiters.values.first(where: { $0.key == key })?.sockets else {
+                    perform(pool.dialFailed(session, .internal))
+                    continue
+                }
+                dial(session, key, with: sockets)
+            }
+        }
+    }
+
+    private func start(_ number: Int, on session: SessionID) {
+        guard let waiter = waiters.removeValue(forKey: number) else {
+            return perform(pool.streamClosed(session))
+        }
+        do {
+            guard let link = links[session] else { throw TunnelError(.cannotOpenStream, "the session is gone") }
+            try link.open(waiter.stream, waiter.request)
+        } catch {
+            // The session has become unusable since the pool was told of it last: ask for another.
+            pool.goAwayReceived(session)
+            perform(pool.streamClosed(session))
+            again(waiter)
+        }
+    }
+
+    private func again(_ waiter: Waiter) {
+        lastWaiter += 1
+        let number = lastWaiter
+        waiters[number] = waiter
+        waiter.stream.onAbandoned = { [weak self] in self?.abandoned(number) }
+        switch pool.streamWanted(waiter.key, waiter: number) {
+        case .use(let session): start(number, on: session)
+        case .dial(let session): dial(session, waiter.key, with: waiter.sockets)
+        case .wait: break
+        }
+    }
+
+    // MARK: Dialling
+
+    private func dial(_ session: SessionID, _ key: PoolKey, with sockets: SocketStock) {
+        let dial = TunnelDial { [weak self] outcome in self?.socketReady(session, key, outcome) }
+        dials[session] = dial
+        sockets.take(key.destination.address.ip.family, for: dial)
+    }
+
+    private func socketReady(_ session: SessionID, _ key: PoolKey, _ outcome: consuming TunnelDial.Outcome) {
+        dials[session] = nil
+        do throws(TunnelFailure) {
+            switch consume outcome {
+            case .socket(let socket): try connect(session, key, socket)
+            case .none(let code):
+                throw TunnelFailure(.limitConnections, "no socket: \(SystemError.text(of: code))", mayRetryElsewhere: false)
+            }
+        } catch {
+            perform(pool.dialFailed(session, error.reason), after: error)
+        }
+    }
+
+    private func connect(_ session: SessionID, _ key: PoolKey, _ socket: consuming TCPSocket) throws(TunnelFailure) {
+        guard let (context, bundles) = identities.credentials(of: key.source, role: .client) else {
+            throw TunnelFailure(
+                .certificateUnavailable, "no certificate for \(key.source) yet; see `meshnode certificates`",
+                mayRetryElsewhere: false)
+        }
+        let verification = PeerVerification(
+            expecting: .oneOf(key.accepted), bundles: bundles, at: wallClock(), cache: identities.cache)
+        let stream = StreamSocket(unconnected: socket, loop: resources.loop, pool: resources.pendingPool)
+        let link: TunnelLink
+        do {
+            link = TunnelLink(
+                socket: stream, tls: try TLSConnection(context: context, verifier: verification), verification: verification,
+                session: try TunnelSession(role: .dialling, at: resources.loop.now), peerText: "\(key.destination)",
+                resources: resources, owner: self)
+        } catch {
+            throw TunnelFailure(.internal, "a tunnel could not be made: \(error)", mayRetryElsewhere: false)
+        }
+        links[session] = link
+        sessions[ObjectIdentifier(link)] = session
+        do throws(SystemError) {
+            try link.startDialling(
+                key.destination.address, from: SocketAddress(key.sourceIP, 0), timeout: Self.connectTimeout)
+        } catch {
+            links[session] = nil
+            sessions[ObjectIdentifier(link)] = nil
+            throw TunnelFailure(.upstreamRefused, "tunnel to \(key.destination): \(error)", mayRetryElsewhere: true)
+        }
+    }
+
+    // MARK: What the links tell
+
+    package func linkEstablished(_ link: TunnelLink) {
+        guard let session = sessions[ObjectIdentifier(link)] else { return }
+        perform(pool.dialed(session, capacity: link.streamCapacity))
+        if isDraining { link.drain() }
+    }
+
+    package func linkSettingsChanged(_ link: TunnelLink) {
+        guard let session = sessions[ObjectIdentifier(link)] else { return }
+        perform(pool.capacityChanged(session, to: link.streamCapacity))
+    }
+
+    package func link(
+        _ link: TunnelLink, received request: Result<ConnectRequest, RequestRefusal>, on stream: TunnelStream
+    ) {
+        // HTTP/2 lets only clients open streams, and we are the client.
+        stream.refuse(status: 503)
+    }
+
+    package func linkStreamEnded(_ link: TunnelLink) {
+        guard let session = sessions[ObjectIdentifier(link)] else { return }
+        perform(pool.streamClosed(session))
+    }
+
+    package func linkDraining(_ link: TunnelLink) {
+        guard let session = sessions[ObjectIdentifier(link)] else { return }
+        pool.goAwayReceived(session)
+    }
+
+    package func linkEnded(_ link: TunnelLink, _ failure: TunnelFailure) {
+        guard let session = sessions.removeValue(forKey: ObjectIdentifier(link)) else { return }
+        links[session] = nil
+        perform(pool.sessionClosed(session, failure.reason), after: failure)
+    }
+}
+
+/// Waits for the socket of one dial.
+private final class TunnelDial: SocketReceiver {
+    enum Outcome: ~Copyable {
+        case socket(TCPSocket)
+        case none(Int32)
+    }
+
+    private let done: (consuming Outcome) -> Void
+
+    init(_ done: @escaping (consuming Outcome) -> Void) {
+        self.done = done
+    }
+
+    func socketCame(_ socket: consuming TCPSocket) { done(.socket(socket)) }
+
+    func socketRefused(errorNumber: Int32) { done(.none(errorNumber)) }
+}

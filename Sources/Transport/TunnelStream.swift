@@ -1,0 +1,163 @@
+internal import Bytes
+internal import Kernel
+package import Mesh
+internal import HTTP
+internal import Tunnel
+
+/// What came of `TunnelStream.send`.
+package enum StreamSendResult: Hashable, Sendable {
+    /// So many bytes were read from the socket and are on their way.
+    case bytes(Int)
+    /// The socket has nothing now.
+    case wouldBlock
+    /// The peer or the network takes no more now; `streamWritable` follows.
+    case blocked
+    /// The socket's peer sent FIN.
+    case endOfStream
+    /// The socket is broken: the errno.
+    case failed(Int32)
+}
+
+/// One CONNECT stream in a tunnel, from when it is wanted until both directions have ended or it was cut.
+///
+/// What the peer sends before a relay takes over (`redirect`) waits here, bounded by the stream's window, for no credit
+/// goes back: nothing of it is forwarded if the connection is refused in the end.
+package final class TunnelStream {
+    private var link: TunnelLink?
+    private var id: StreamID?
+    private var token = 0
+    private var handler: (any TunnelStreamHandler)?
+    private var early: ByteQueue
+    private var isRelaying = false
+    private var hasFinishedEarly = false
+
+    init(handler: (any TunnelStreamHandler)?, resources: LoopResources) {
+        self.handler = handler
+        early = ByteQueue(pool: resources.pendingPool)
+    }
+
+    /// Who the peer is, from its verified certificate; nil until there is a tunnel.
+    package var peerIdentity: SPIFFEID? { link?.peerIdentity }
+
+    /// From now on tells `handler` of everything but payload and FIN, which wait for `redirect`.
+    package func attend(_ handler: any TunnelStreamHandler) {
+        self.handler = handler
+    }
+
+    /// From now on tells `handler`, and gives it what waited.
+    package func redirect(to handler: any TunnelStreamHandler) {
+        self.handler = handler
+        isRelaying = true
+        while !early.isEmpty, isRelaying {
+            let count = early.withFront { span in
+                self.handler?.streamReceived(span)
+                return span.byteCount
+            }
+            early.consume(count)
+        }
+        if hasFinishedEarly { self.handler?.streamFinished() }
+    }
+
+    // MARK: What its user does
+
+    /// Reads from `socket` straight into the tunnel's next records, as much as the windows allow.
+    package func send(from socket: StreamSocket) -> StreamSendResult {
+        guard let link, let id else { return .blocked }
+        return link.send(id, from: socket, for: self)
+    }
+
+    /// Ends our direction.
+    package func finish() {
+        guard let link, let id else { return }
+        link.finish(id)
+    }
+
+    /// So many received bytes were written to where they go: the peer may send as many more.
+    package func consumed(_ count: Int) {
+        guard let link, let id else { return }
+        link.consumed(id, count)
+    }
+
+    /// Answers 200.
+    package func accept() {
+        guard let link, let id else { return }
+        link.accept(id, token: token)
+    }
+
+    /// Answers with `status` and ends the stream.
+    package func refuse(status: Int) {
+        guard let link, let id else { return }
+        link.refuse(id, token: token, status: status)
+        release()
+    }
+
+    /// Cuts the stream. Nothing is told any more.
+    package func reset() {
+        if let link, let id {
+            link.reset(id, token: token)
+        } else {
+            onAbandoned?()
+        }
+        release()
+    }
+
+    /// Both directions have ended, or nobody cares: nothing is told any more.
+    package func release() {
+        handler = nil
+        isRelaying = false
+        onAbandoned = nil
+        link = nil
+        id = nil
+        early.consume(early.count)
+    }
+
+    // MARK: What its tunnel does
+
+    /// Called if the stream is given up before it has a tunnel.
+    var onAbandoned: (() -> Void)?
+
+    func opened(on link: TunnelLink, as id: StreamID, token: Int) {
+        self.link = link
+        self.id = id
+        self.token = token
+        onAbandoned = nil
+    }
+
+    func accepted() { handler?.streamAccepted() }
+
+    func refused(status: Int) {
+        let handler = handler
+        release()
+        handler?.streamRefused(status: status)
+    }
+
+    func received(_ bytes: RawSpan) {
+        if isRelaying {
+            handler?.streamReceived(bytes)
+        } else if handler != nil {
+            early.append(bytes)
+        }
+    }
+
+    func finished() {
+        if isRelaying {
+            handler?.streamFinished()
+        } else {
+            hasFinishedEarly = true
+        }
+    }
+
+    func wasReset() {
+        let handler = handler
+        release()
+        handler?.streamReset()
+    }
+
+    func lost(_ failure: TunnelFailure) {
+        let handler = handler
+        release()
+        handler?.streamLost(failure)
+    }
+
+    func becameWritable() { handler?.streamWritable() }
+}
