@@ -335,9 +335,9 @@ static inline int mn_lock_file(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
 #define MN_LACK(number) \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS)
 
-/* Installs the deny-list in every thread of this process. Calls that libraries probe for and replace are ENOSYS (clone3,
+/* Installs the deny-list in this thread, or in every thread of this process. Calls that libraries probe for and replace are ENOSYS (clone3,
  * whose flags a filter cannot see, and io_uring), the others EPERM. */
-static inline int mn_deny_dangerous_calls(void) {
+static inline int mn_deny_dangerous_calls(int in_all_threads) {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MN_AUDIT_ARCH, 1, 0),
@@ -412,7 +412,8 @@ static inline int mn_deny_dangerous_calls(void) {
     };
     struct sock_fprog program = {(unsigned short)(sizeof code / sizeof code[0]), code};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -1;
-    long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+    long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                          in_all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0ul, &program);
     if (result > 0) {
         errno = ESRCH; /* a thread could not be synchronised */
         return -1;
