@@ -33,7 +33,7 @@ package struct FrameCounts: Hashable, Sendable {
     package var resetsUnanswered = 0
     /// RST_STREAM for all other streams.
     package var resetsAnswered = 0
-    /// PRIORITY and frames of unknown types.
+    /// PRIORITY; frames of unknown types are skipped by the library unseen, at no more cost than their bytes.
     package var others = 0
 
     package init() {}

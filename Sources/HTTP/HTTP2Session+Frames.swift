@@ -6,6 +6,7 @@ extension HTTP2Session {
 
     @unsafe func frameBegan(_ header: UnsafePointer<nghttp2_frame_hd>?) -> Int32 {
         guard let header = unsafe header?.pointee else { return Self.proceed }
+        if UInt32(header.type) != NGHTTP2_CONTINUATION.rawValue { input.openSlot = nil }
         switch UInt32(header.type) {
         case NGHTTP2_DATA.rawValue: input.framePayload = 0
         case NGHTTP2_HEADERS.rawValue: counts.headers += 1
@@ -28,6 +29,7 @@ extension HTTP2Session {
         if input.keepsFields {
             let stream = streams.add(number: number, token: -1)
             lastStream = max(lastStream, number)
+            input.openSlot = Int(stream.slot)
             streams[Int(stream.slot)].firstField = Int32(clamping: input.block.count)
             let data = unsafe UnsafeMutableRawPointer(bitPattern: Int(stream.slot) + 1)
             _ = unsafe nghttp2_session_set_stream_user_data(session, number, data)
@@ -124,8 +126,9 @@ extension HTTP2Session {
 
     private func headersEnded(_ number: Int32, endsStream: Bool) {
         guard let index = slotIndex(number) else { return }
+        input.openSlot = nil
         if input.keepsFields {
-            streams[index].fieldCount = Int32(clamping: input.block.count) - streams[index].firstField
+            streams[index].fieldCount = max(0, Int32(clamping: input.block.count) - streams[index].firstField)
             events.append(.request(streams.stream(at: index)))
         } else if role == .client, !streams[index].flags.contains(.answered), streams[index].status >= 200 {
             streams[index].flags.insert(.answered)

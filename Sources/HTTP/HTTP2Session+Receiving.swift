@@ -10,7 +10,7 @@ extension HTTP2Session {
         guard events.isEmpty || input.payload == 0 else {
             throw fail(.misuse, "bytes were received before the events of the last ones were taken")
         }
-        input.block.removeAll()
+        forgetFields()
         input.payload = 0
         guard plaintext.byteCount > 0 else { return }
         let status = unsafe plaintext.withUnsafeBytes { bytes in
@@ -36,6 +36,16 @@ extension HTTP2Session {
         guard let index = streams.index(of: stream) else { return HeaderFields(block: HeaderBlock(), range: 0..<0) }
         let first = Int(streams[index].firstField)
         return HeaderFields(block: input.block, range: first..<(first + Int(streams[index].fieldCount)))
+    }
+
+    /// Forgets the fields of the last span, but for a block that goes on in the next.
+    private func forgetFields() {
+        guard let open = input.openSlot else {
+            input.block.removeAll()
+            return
+        }
+        input.block.removeFirst(Int(streams[open].firstField))
+        streams[open].firstField = 0
     }
 
     /// Frees the slot of a closed stream and drops what belongs to streams that the caller has done with.

@@ -129,6 +129,8 @@ struct EventQueue {
     var block = HeaderBlock()
     /// Decoded size of the block that is being received.
     var listSize = 0
+    /// Slot of the request whose block has begun and not ended; a block may come in several spans.
+    var openSlot: Int?
     /// Whether the block's fields are kept: it is a request's and within the limit.
     var keepsFields = false
     /// Payload of the DATA frame that is being received; also across spans.

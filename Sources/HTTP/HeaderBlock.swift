@@ -1,7 +1,7 @@
 /// Header fields in one run of bytes: for each field its name and its value, and where they lie.
 package struct HeaderBlock: Sendable {
     struct Field: Sendable {
-        let start: Int
+        var start: Int
         let nameCount: Int
         let valueCount: Int
     }
@@ -18,6 +18,18 @@ package struct HeaderBlock: Sendable {
     package mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         fields.removeAll(keepingCapacity: true)
+    }
+
+    /// Drops the first `count` fields.
+    mutating func removeFirst(_ count: Int) {
+        guard count > 0, count < fields.count else {
+            if count > 0 { removeAll() }
+            return
+        }
+        let start = fields[count].start
+        bytes.removeFirst(start)
+        fields.removeFirst(count)
+        for index in fields.indices { fields[index].start -= start }
     }
 
     /// Appends a field. Names are lower case; pseudo fields come first (RFC 9113 section 8.2).

@@ -55,6 +55,6 @@ package enum AbuseKind: String, Hashable, Sendable, CaseIterable {
     case windowUpdate = "window_update"
     case continuation
     case headerList = "header_list"
-    /// PRIORITY and frames of unknown types.
+    /// PRIORITY; frames of unknown types are skipped by the library unseen, at no more cost than their bytes.
     case other
 }
