@@ -32,7 +32,7 @@ package struct AuthorityDirectory: Sendable {
     /// - Throws: `fileUnusable`, `permissionsTooOpen`, `invalidAuthority` or `authorityExpired`, naming the file.
     package func open(now: Int64) throws(AuthorityError) -> CertificateIssuer {
         try prepare()
-        if exists("ca-key.pem") {
+        if hasOperatorFiles {
             return try CertificateIssuer(paths(in: path), trustDomain: trustDomain, now: now)
         }
         if try newestGeneration() == nil {
@@ -140,6 +140,15 @@ package struct AuthorityDirectory: Sendable {
         guard !exists("root-cert.pem") else { return }
         try? FileManager.default.createSymbolicLink(
             atPath: "\(path)/root-cert.pem", withDestinationPath: "\(Self.generationPrefix)\(generation)/root-cert.pem")
+    }
+
+    /// Whether the operator put something here. An incomplete set counts, too: to make an authority next to it would
+    /// hide the mistake.
+    private var hasOperatorFiles: Bool {
+        if exists("ca-key.pem") || exists("ca-cert.pem") || exists("cert-chain.pem") { return true }
+        guard exists("root-cert.pem") else { return false }
+        let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(path)/root-cert.pem")
+        return link?.hasPrefix(Self.generationPrefix) != true
     }
 
     // MARK: Names

@@ -149,4 +149,14 @@ import Testing
         try FileManager.default.removeItem(atPath: own.path + "/root-cert.pem")
         #expect(refusal { try own.open(now: testNow) }?.message.contains("own/root-cert.pem") == true)
     }
+
+    @Test(arguments: ["root-cert.pem", "ca-cert.pem", "ca-key.pem", "cert-chain.pem"])
+    func `that holds only some of the operator's files is refused, not completed with files of our own`(name: String)
+        throws
+    {
+        try workshop.makeDirectory("ca")
+        try workshop.write("x", "ca/\(name)")
+        #expect(refusal { try directory.open(now: testNow) } != nil)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [name])
+    }
 }

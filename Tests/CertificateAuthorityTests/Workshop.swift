@@ -49,6 +49,11 @@ final class Workshop: Sendable {
         try setMode(mode, name)
     }
 
+    func makeDirectory(_ name: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: "\(path)/\(name)", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
     func setMode(_ mode: Int, _ name: String) throws {
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: "\(path)/\(name)")
     }
