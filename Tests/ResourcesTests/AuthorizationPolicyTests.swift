@@ -46,7 +46,13 @@ import Testing
             manifest.rules == [
                 AuthorizationRule(clauses: [
                     .init(kind: .from, matches: [first, match { $0.notPrincipals = [.presence] }]),
-                    .init(kind: .to, matches: [match { $0.destinationPorts = [8080, 90]; $0.notDestinationPorts = [91] }]),
+                    .init(
+                        kind: .to,
+                        matches: [
+                            match {
+                                $0.destinationPorts = [8080, 90]; $0.notDestinationPorts = [91]
+                            }
+                        ]),
                     .init(kind: .when, matches: [match { $0.namespaces = [.exact("shop")] }]),
                     .init(kind: .when, matches: [match { $0.notDestinationPorts = [1] }]),
                 ])
@@ -75,10 +81,14 @@ import Testing
             - from: [{source: {remoteIpBlocks: [1.2.3.4]}}, {source: {namespaces: [b]}}]
             - from: [{source: {namespaces: [kept]}}]
             """
-        #expect(try rules(spec) == [.init(clauses: [.init(kind: .from, matches: [match { $0.namespaces = [.exact("kept")] }])])])
+        #expect(
+            try rules(spec) == [
+                .init(clauses: [.init(kind: .from, matches: [match { $0.namespaces = [.exact("kept")] }])])
+            ])
         #expect(
             places(policy(spec: spec)) == [
-                "warning 6 spec.rules[0]", "warning 7 spec.rules[1]", "warning 9 spec.rules[2]", "warning 10 spec.rules[3]",
+                "warning 6 spec.rules[0]", "warning 7 spec.rules[1]", "warning 9 spec.rules[2]",
+                "warning 10 spec.rules[3]",
             ])
     }
 
@@ -103,7 +113,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("acton: DENY", "error 5 spec.acton"), ("action: Deny", "error 5 spec.action"), ("rules: {}", "error 5 spec.rules"),
+        ("acton: DENY", "error 5 spec.acton"), ("action: Deny", "error 5 spec.action"),
+        ("rules: {}", "error 5 spec.rules"),
         ("rules: [null]", "error 5 spec.rules[0]"), ("rules:\n- form: []", "error 6 spec.rules[0].form"),
         ("rules:\n- from:", "error 6 spec.rules[0].from"), ("rules:\n- from: []", "error 6 spec.rules[0].from"),
         ("rules:\n- from:\n  - source: {}", "error 7 spec.rules[0].from[0].source"),
@@ -114,11 +125,23 @@ import Testing
         ("rules:\n- from:\n  - source:\n      principals: []", "error 8 spec.rules[0].from[0].source.principals"),
         ("rules:\n- from:\n  - source:\n      principals: a", "error 8 spec.rules[0].from[0].source.principals"),
         ("rules:\n- from:\n  - source:\n      principals: [a*b]", "error 8 spec.rules[0].from[0].source.principals[0]"),
-        ("rules:\n- from:\n  - source:\n      principals: ['*a*']", "error 8 spec.rules[0].from[0].source.principals[0]"),
+        (
+            "rules:\n- from:\n  - source:\n      principals: ['*a*']",
+            "error 8 spec.rules[0].from[0].source.principals[0]"
+        ),
         ("rules:\n- from:\n  - source:\n      namespaces: ['']", "error 8 spec.rules[0].from[0].source.namespaces[0]"),
-        ("rules:\n- from:\n  - source:\n      serviceAccounts: [a/b/c]", "error 8 spec.rules[0].from[0].source.serviceAccounts[0]"),
-        ("rules:\n- from:\n  - source:\n      serviceAccounts: ['*']", "error 8 spec.rules[0].from[0].source.serviceAccounts[0]"),
-        ("rules:\n- from:\n  - source:\n      ipBlocks: [10.0.0.0/33]", "error 8 spec.rules[0].from[0].source.ipBlocks[0]"),
+        (
+            "rules:\n- from:\n  - source:\n      serviceAccounts: [a/b/c]",
+            "error 8 spec.rules[0].from[0].source.serviceAccounts[0]"
+        ),
+        (
+            "rules:\n- from:\n  - source:\n      serviceAccounts: ['*']",
+            "error 8 spec.rules[0].from[0].source.serviceAccounts[0]"
+        ),
+        (
+            "rules:\n- from:\n  - source:\n      ipBlocks: [10.0.0.0/33]",
+            "error 8 spec.rules[0].from[0].source.ipBlocks[0]"
+        ),
         ("rules:\n- to:\n  - operation:\n      ports: [http]", "error 8 spec.rules[0].to[0].operation.ports[0]"),
         ("rules:\n- to:\n  - operation:\n      port: [80]", "error 8 spec.rules[0].to[0].operation.port"),
         ("rules:\n- when:\n  - {key: source.prinicpal, values: [a]}", "error 7 spec.rules[0].when[0].key"),
@@ -157,7 +180,8 @@ import Testing
 @Suite struct `A PeerAuthentication manifest` {
     private func read(_ spec: String) -> ManifestFile {
         ResourcesTests.read(
-            "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: p, namespace: shop}\nspec:\n  \(spec)\n")
+            "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: p, namespace: shop}\nspec:\n  \(spec)\n"
+        )
     }
 
     private func manifest(_ spec: String) -> PeerAuthenticationManifest? {
@@ -174,7 +198,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("mtls: {mode: strict}", "spec.mtls.mode"), ("mtls: {mod: STRICT}", "spec.mtls.mod"), ("mtl: {mode: STRICT}", "spec.mtl"),
+        ("mtls: {mode: strict}", "spec.mtls.mode"), ("mtls: {mod: STRICT}", "spec.mtls.mod"),
+        ("mtl: {mode: STRICT}", "spec.mtl"),
         ("portLevelMtls: {http: {mode: STRICT}}", "spec.portLevelMtls.http"),
     ])
     func `that could be misread is refused`(spec: String, field: String) {

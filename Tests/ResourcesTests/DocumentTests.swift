@@ -26,7 +26,8 @@ import Testing
     }
 
     @Test func `may be JSON`() {
-        let file = read(#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "status": {"podIP": "10.0.0.1"}}"#)
+        let file = read(
+            #"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "status": {"podIP": "10.0.0.1"}}"#)
         #expect(file.problems == [])
         #expect(file.entries.map(\.key.description) == ["Pod default/a"])
     }
@@ -103,7 +104,8 @@ import Testing
     }
 
     @Test func `is bounded in size, depth and number of values`() {
-        let big = ManifestFile(bytes: Array(repeating: UInt8(ascii: "#"), count: ManifestLimits.fileSize + 1), file: "f")
+        let big = ManifestFile(
+            bytes: Array(repeating: UInt8(ascii: "#"), count: ManifestLimits.fileSize + 1), file: "f")
         #expect(big.problems.map(\.reason) == ["is larger than 4 MiB: split it into several files"])
         for depth in [65, 900, 5_000, 200_000] {
             let deep = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
@@ -151,7 +153,8 @@ import Testing
     }
 
     @Test func `of a kind that ours do not have is warned of, and withholds objects of that name`() {
-        let file = read("apiVersion: security.istio.io/v1\nkind: AuthorizationPolcy\nmetadata: {name: p, namespace: shop}\n")
+        let file = read(
+            "apiVersion: security.istio.io/v1\nkind: AuthorizationPolcy\nmetadata: {name: p, namespace: shop}\n")
         #expect(places(file) == ["warning 2 kind"])
         #expect(file.mayStillHold(ManifestKey(kind: .authorizationPolicy, namespace: "shop", name: "p")))
         #expect(!file.mayStillHold(ManifestKey(kind: .authorizationPolicy, namespace: "shop", name: "q")))
@@ -161,8 +164,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("kind: Pod\nmetadata: {name: a}\n", "error 1 apiVersion"), ("apiVersion: v1\nmetadata: {name: a}\n", "error 1 kind"),
-        ("apiVersion: v1\nkind: Pod\n", "error 1 metadata"), ("apiVersion: v1\nkind: Pod\nmetadata:\n  labels: {}\n", "error 4 metadata.name"),
+        ("kind: Pod\nmetadata: {name: a}\n", "error 1 apiVersion"),
+        ("apiVersion: v1\nmetadata: {name: a}\n", "error 1 kind"),
+        ("apiVersion: v1\nkind: Pod\n", "error 1 metadata"),
+        ("apiVersion: v1\nkind: Pod\nmetadata:\n  labels: {}\n", "error 4 metadata.name"),
         ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: A_b\n", "error 4 metadata.name"),
         ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: a/b\n", "error 4 metadata.name"),
         ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  namespace: b.c\n", "error 5 metadata.namespace"),
@@ -209,5 +214,7 @@ import Testing
 }
 
 extension String {
-    func replacing(_ old: String, with new: String) -> String { split(separator: old, omittingEmptySubsequences: false).joined(separator: new) }
+    func replacing(_ old: String, with new: String) -> String {
+        split(separator: old, omittingEmptySubsequences: false).joined(separator: new)
+    }
 }

@@ -53,7 +53,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", true), ("phase: Running", true), ("phase: Pending", false), ("conditions: [{type: Ready, status: \"True\"}]", true),
+        ("", true), ("phase: Running", true), ("phase: Pending", false),
+        ("conditions: [{type: Ready, status: \"True\"}]", true),
         ("conditions: [{type: Ready, status: Unknown}]", false), ("phase: Failed", false),
     ])
     func `tells whether the pod is ready`(status: String, isHealthy: Bool) throws {
@@ -67,10 +68,15 @@ import Testing
     }
 
     @Test(arguments: [
-        ("spec: {hostNetwork: \"yes\"}", "spec.hostNetwork"), ("spec: [a]", "spec"), ("spec: {serviceAccountName: a/b}", "spec.serviceAccountName"),
-        ("status: {podIP: 10.0.0}", "status.podIP"), ("status: {podIPs: [{ip: 1.2.3.4}, {ip: x}]}", "status.podIPs[1].ip"),
+        ("spec: {hostNetwork: \"yes\"}", "spec.hostNetwork"), ("spec: [a]", "spec"),
+        ("spec: {serviceAccountName: a/b}", "spec.serviceAccountName"),
+        ("status: {podIP: 10.0.0}", "status.podIP"),
+        ("status: {podIPs: [{ip: 1.2.3.4}, {ip: x}]}", "status.podIPs[1].ip"),
         ("status: {podIPs: [{}]}", "status.podIPs[0].ip"), ("status: {podIPs: 10.0.0.1}", "status.podIPs"),
-        ("spec: {containers: [{ports: [{name: a, containerPort: 70000}]}]}", "spec.containers[0].ports[0].containerPort"),
+        (
+            "spec: {containers: [{ports: [{name: a, containerPort: 70000}]}]}",
+            "spec.containers[0].ports[0].containerPort"
+        ),
         ("spec: {nodeName: [n]}", "spec.nodeName"),
     ])
     func `with a wrong field is refused`(part: String, field: String) {
@@ -83,19 +89,22 @@ import Testing
     func `with a wrong time or exclusion is refused`(time: String) {
         #expect(decodePod("apiVersion: v1\nkind: Pod\nmetadata: {name: a, creationTimestamp: \"\(time)\"}\n") == nil)
         let exclusion = read(
-            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    meshnode.dev/exclude-outbound-ports: 80,x\n")
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    meshnode.dev/exclude-outbound-ports: 80,x\n"
+        )
         #expect(places(exclusion) == ["error 6 metadata.annotations.meshnode.dev/exclude-outbound-ports"])
     }
 
     @Test func `with unknown fields is warned of and in force`() {
-        let file = read("apiVersion: v1\nkind: Pod\nmetadata: {name: a, lables: {}}\nspec:\n  hostNetwrk: true\nfoo: 1\n")
+        let file = read(
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a, lables: {}}\nspec:\n  hostNetwrk: true\nfoo: 1\n")
         #expect(file.entries.first?.object != nil)
         #expect(places(file) == ["warning 6 foo", "warning 3 metadata.lables", "warning 5 spec.hostNetwrk"])
     }
 
     @Test func `reads times with offsets and fractions`() throws {
         func time(_ text: String) throws -> Int64? {
-            try #require(decodePod("apiVersion: v1\nkind: Pod\nmetadata: {name: a, creationTimestamp: \"\(text)\"}\n")).metadata.createdAt
+            try #require(decodePod("apiVersion: v1\nkind: Pod\nmetadata: {name: a, creationTimestamp: \"\(text)\"}\n"))
+                .metadata.createdAt
         }
         #expect(try time("1970-01-01T00:00:00Z") == 0)
         #expect(try time("2000-02-29T00:00:00.123456Z") == 951_782_400)
@@ -130,7 +139,8 @@ import Testing
         #expect(service.clusterIPs == [ip("10.96.0.1"), ip("fd96::1")])
         #expect(
             service.ports == [
-                .init(name: "http", port: 80, target: .name("web"), appProtocol: "http"), .init(name: "plain", port: 81),
+                .init(name: "http", port: 80, target: .name("web"), appProtocol: "http"),
+                .init(name: "plain", port: 81),
                 .init(name: "other", port: 82, target: .number(8082)),
             ])
         #expect(service.selector == ["app": "api"])
@@ -139,14 +149,17 @@ import Testing
     }
 
     @Test func `may be headless or a DNS alias`() throws {
-        let headless = try #require(decodeService("{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {clusterIP: None}}"))
+        let headless = try #require(
+            decodeService("{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {clusterIP: None}}"))
         #expect(headless.clusterIPs == [])
-        let alias = try #require(decodeService("{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {type: ExternalName}}"))
+        let alias = try #require(
+            decodeService("{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {type: ExternalName}}"))
         #expect(alias.isExternalName)
     }
 
     @Test(arguments: [
-        ("clusterIP: 10.96.0.1.2", "spec.clusterIP"), ("ports: [{port: 0}]", "spec.ports[0].port"), ("ports: [{}]", "spec.ports[0].port"),
+        ("clusterIP: 10.96.0.1.2", "spec.clusterIP"), ("ports: [{port: 0}]", "spec.ports[0].port"),
+        ("ports: [{}]", "spec.ports[0].port"),
         ("ports: [{port: 1, targetPort: 99999}]", "spec.ports[0].targetPort"), ("ports: {port: 1}", "spec.ports"),
         ("selector: [a]", "spec.selector"), ("publishNotReadyAddresses: maybe", "spec.publishNotReadyAddresses"),
     ])
@@ -177,15 +190,19 @@ import Testing
         #expect(slice.ports == [.init(name: "http", port: 8080), .init(name: "any", port: nil)])
         #expect(
             slice.endpoints == [
-                .init(addresses: [ip("10.0.0.1")], pod: NamespacedName(namespace: "pay", name: "api-1"), node: "n", zone: "z"),
+                .init(
+                    addresses: [ip("10.0.0.1")], pod: NamespacedName(namespace: "pay", name: "api-1"), node: "n",
+                    zone: "z"),
                 .init(addresses: [ip("10.0.0.2")], isReady: false),
             ])
         #expect(read(text).problems == [])
     }
 
     @Test(arguments: [
-        ("endpoints: [{}]", "endpoints[0].addresses"), ("endpoints: [{addresses: [here]}]", "endpoints[0].addresses[0]"),
-        ("ports: [{port: x}]", "ports[0].port"), ("endpoints: [{addresses: [], conditions: {ready: 1}}]", "endpoints[0].conditions.ready"),
+        ("endpoints: [{}]", "endpoints[0].addresses"),
+        ("endpoints: [{addresses: [here]}]", "endpoints[0].addresses[0]"),
+        ("ports: [{port: x}]", "ports[0].port"),
+        ("endpoints: [{addresses: [], conditions: {ready: 1}}]", "endpoints[0].conditions.ready"),
     ])
     func `with a wrong field is refused`(part: String, field: String) {
         let file = read("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a}\n\(part)\n")

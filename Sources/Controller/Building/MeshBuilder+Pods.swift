@@ -104,7 +104,8 @@ extension MeshBuilder {
         _ context: BuildContext, manifests: ManifestSet, problems: inout [ManifestProblem]
     ) {
         func check(_ kind: ManifestKind, _ metadata: ManifestMetadata) {
-            guard let text = metadata.labels[parameters.enrolmentLabel], text != "enabled", text != "disabled" else { return }
+            guard let text = metadata.labels[parameters.enrolmentLabel], text != "enabled", text != "disabled"
+            else { return }
             let key = ManifestKey(kind: kind, namespace: metadata.namespace, name: metadata.name)
             problems.append(
                 manifests.problem(
@@ -129,8 +130,8 @@ extension MeshBuilder {
             problems.append(
                 manifests.problem(
                     .warning, about: key, field: "metadata.namespace",
-                    "there is no Namespace \(metadata.namespace), so its pods are not in the mesh: add one with the label "
-                        + "\(parameters.enrolmentLabel): enabled, or label the pods"))
+                    "there is no Namespace \(metadata.namespace), so its pods are not in the mesh: add one with the "
+                        + "label \(parameters.enrolmentLabel): enabled, or label the pods"))
         }
     }
 }

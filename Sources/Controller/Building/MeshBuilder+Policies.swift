@@ -15,7 +15,8 @@ extension MeshBuilder {
         var converted: [NamespacedName: AuthorizationPolicy] = [:]
         for position in pods.indices {
             let metadata = pods[position].manifest.metadata
-            let own = parameters.rootNamespaces.contains(metadata.namespace) ? [] : byNamespace[metadata.namespace] ?? []
+            let isRoot = parameters.rootNamespaces.contains(metadata.namespace)
+            let own = isRoot ? [] : byNamespace[metadata.namespace] ?? []
             var names = (own + meshWide).filter { metadata.hasLabels($0.selector ?? [:]) }.map(\.metadata.id)
             if let policy = authentication.policy(for: metadata) {
                 converted[policy.name] = policy

@@ -94,7 +94,8 @@ extension MeshBuilder {
     ) -> Workload {
         let name = slice.metadata.id
         return Workload(
-            uid: WorkloadUID("\(parameters.cluster)/discovery.k8s.io/EndpointSlice/\(name)/\(address)"), name: name.name,
+            uid: WorkloadUID("\(parameters.cluster)/discovery.k8s.io/EndpointSlice/\(name)/\(address)"),
+            name: name.name,
             namespace: name.namespace, trustDomain: parameters.trustDomain, cluster: parameters.cluster,
             node: endpoint.node, addresses: [address], locality: Locality(zone: endpoint.zone))
     }

@@ -50,7 +50,7 @@ package final class DirectorySource {
             throw ControllerError(
                 isMissing ? .directoryMissing : .directoryUnreadable,
                 isMissing
-                    ? "the directory of manifests \(trimmed) does not exist or is not a directory: create it, or correct --config"
+                    ? "the directory of manifests \(trimmed) does not exist or is no directory: create it or correct --config"
                     : "the directory of manifests \(trimmed) cannot be read (\(error)): check its owner and mode")
         }
     }
@@ -118,8 +118,9 @@ package final class DirectorySource {
             watcher = nil
             pending = .everything
             rootProblem = ManifestProblem(
-                file: root, reason: "cannot be read any more (\(error)); the last good state of everything in it stays in "
-                    + "force: put the directory back")
+                file: root,
+                reason: "cannot be read any more (\(error)); the last good state of everything in it stays in force: "
+                    + "put the directory back")
             return false
         }
     }

@@ -82,7 +82,8 @@ struct ManifestTree {
             if error.isMissingFile { return }
             walk.hidden.append(path)
             unlistable[path] = ManifestProblem(
-                file: path, reason: "cannot be listed (\(error)); what was read before stays in force: check its owner and mode")
+                file: path,
+                reason: "cannot be listed (\(error)); what was read before stays in force: check its owner and mode")
             return
         }
         for name in names.sorted() where !name.hasPrefix(".") {

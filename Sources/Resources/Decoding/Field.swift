@@ -37,7 +37,9 @@ struct Field {
         }
         for entry in entries {
             guard let known, !known.contains(entry.key) else { continue }
-            let hint = unknown == .error ? "the object is refused, since ignoring it could widen the policy" : "it is ignored"
+            let hint =
+                unknown == .error
+                ? "the object is refused, since ignoring it could widen the policy" : "it is ignored"
             log.add(
                 unknown, line: entry.keyLine, field: join(path, safe(entry.key)),
                 "is not a known field; \(hint): check the spelling and the indentation")

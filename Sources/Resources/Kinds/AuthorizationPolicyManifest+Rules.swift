@@ -43,7 +43,7 @@ struct RuleReader {
     private func warnAboutL7(_ field: Field) {
         field.warn(
             keepsPartOfRule
-                ? "uses HTTP fields, which need a waypoint: the agent matches by the rest of the rule, so more than written"
+                ? "uses HTTP fields, which need a waypoint: the agent matches by the rest of the rule, more than written"
                 : "uses HTTP fields, which need a waypoint: the agent drops this rule, so it allows nothing")
     }
 
@@ -55,7 +55,9 @@ struct RuleReader {
                 "has no value, so it would match everything: give it one or remove the line")
         }
         for name in fields.order {
-            guard let child = fields[name], case .sequence(let nodes) = child.node.value, nodes.isEmpty else { continue }
+            guard let child = fields[name], case .sequence(let nodes) = child.node.value, nodes.isEmpty else {
+                continue
+            }
             child.error("is an empty list, so it would match everything: give it a value or remove it")
         }
     }
@@ -143,7 +145,9 @@ struct RuleReader {
     private static func isL7(_ key: String) -> Bool {
         ["remote.ip", "connection.sni", "request.auth.principal", "request.auth.audiences", "request.auth.presenter"]
             .contains(key)
-            || ["request.headers[", "request.auth.claims[", "experimental.envoy.filters."].contains { key.hasPrefix($0) }
+            || ["request.headers[", "request.auth.claims[", "experimental.envoy.filters."].contains {
+                key.hasPrefix($0)
+            }
     }
 
     private func refuseUnknown(_ field: Field) {

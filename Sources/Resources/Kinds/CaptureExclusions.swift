@@ -22,7 +22,8 @@ extension CaptureExclusions {
         self.init()
         guard let annotations = object.root["metadata"]?.mapping()?["annotations"]?.mapping() else { return }
         func parts<Value>(_ names: [String], _ what: String, _ parse: (Substring) -> Value?) -> [Value] {
-            guard let field = names.lazy.compactMap({ annotations[$0] }).first, let text = field.string() else { return [] }
+            guard let field = names.lazy.compactMap({ annotations[$0] }).first, let text = field.string()
+            else { return [] }
             let items = text.split(separator: ",").map { $0.trimmingBlanks() }.filter { !$0.isEmpty }
             return items.compactMap { item in
                 if let value = parse(item) { return value }
@@ -32,13 +33,16 @@ extension CaptureExclusions {
         }
         inboundPorts = parts(
             ["meshnode.dev/exclude-inbound-ports", "traffic.sidecar.istio.io/excludeInboundPorts"],
-            "ports from 1 through 65535") { parsePort($0) }
+            "ports from 1 through 65535"
+        ) { parsePort($0) }
         outboundPorts = parts(
             ["meshnode.dev/exclude-outbound-ports", "traffic.sidecar.istio.io/excludeOutboundPorts"],
-            "ports from 1 through 65535") { parsePort($0) }
+            "ports from 1 through 65535"
+        ) { parsePort($0) }
         outboundPrefixes = parts(
             ["meshnode.dev/exclude-outbound-cidrs", "traffic.sidecar.istio.io/excludeOutboundIPRanges"],
-            "addresses or blocks such as 10.0.0.0/8") { IPPrefix($0) }
+            "addresses or blocks such as 10.0.0.0/8"
+        ) { IPPrefix($0) }
     }
 }
 

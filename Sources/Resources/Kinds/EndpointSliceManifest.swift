@@ -13,7 +13,8 @@ package struct EndpointSliceManifest: Hashable, Sendable {
         package var zone: String
 
         package init(
-            addresses: [IPAddress], isReady: Bool = true, pod: NamespacedName? = nil, node: String = "", zone: String = ""
+            addresses: [IPAddress], isReady: Bool = true, pod: NamespacedName? = nil, node: String = "",
+            zone: String = ""
         ) {
             self.addresses = addresses
             self.isReady = isReady

@@ -17,7 +17,8 @@ package struct PeerAuthenticationManifest: Hashable, Sendable {
     package var portModes: [UInt16: Mode]
 
     package init(
-        metadata: ManifestMetadata, selector: [String: String]? = nil, mode: Mode = .unset, portModes: [UInt16: Mode] = [:]
+        metadata: ManifestMetadata, selector: [String: String]? = nil, mode: Mode = .unset,
+        portModes: [UInt16: Mode] = [:]
     ) {
         self.metadata = metadata
         self.selector = selector

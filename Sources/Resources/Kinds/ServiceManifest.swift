@@ -79,13 +79,15 @@ extension ServiceManifest {
     private static func addresses(of spec: Fields) -> [IPAddress] {
         let fields = [spec["clusterIP"]].compactMap { $0 } + (spec["clusterIPs"]?.items() ?? [])
         return fields.reduce(into: []) { result, field in
-            guard let text = field.string(), text != "None", !text.isEmpty, let address = field.address() else { return }
+            guard let text = field.string(), text != "None", !text.isEmpty, let address = field.address()
+            else { return }
             if !result.contains(address) { result.append(address) }
         }
     }
 
     private static func port(_ field: Field) -> Port? {
-        guard let fields = field.mapping(knowing: KnownFields.servicePort), let number = fields.required("port")?.port(),
+        guard let fields = field.mapping(knowing: KnownFields.servicePort),
+            let number = fields.required("port")?.port(),
             (fields["protocol"]?.string() ?? "TCP") == "TCP"
         else { return nil }
         return Port(
