@@ -57,21 +57,45 @@ import Testing
     }
 
     @Test func `keeps the meaning of clauses and matches that are empty`() throws {
-        var policy = Samples.policy
         var port = AuthorizationMatch()
         port.destinationPorts = [80]
-        func rules(_ matches: [AuthorizationMatch]) -> [AuthorizationRule] {
-            [AuthorizationRule(clauses: [AuthorizationClause(kind: .to, matches: matches)])]
+        let empty = AuthorizationMatch()
+        // What the mesh has, how the wire says the same, what it is read back as.
+        let inAllow: [([AuthorizationMatch], Int, [AuthorizationMatch])] = [
+            ([], 1, [empty]), ([empty], 1, [empty]), ([port, empty], 2, [port, empty]), ([port], 1, [port]),
+        ]
+        let inDeny: [([AuthorizationMatch], Int, [AuthorizationMatch])] = [
+            ([], 0, []), ([empty], 0, []), ([port, empty], 0, []), ([port], 1, [port]),
+        ]
+        for (action, cases) in [(AuthorizationPolicy.Action.allow, inAllow), (.deny, inDeny), (.custom, inDeny)] {
+            for (matches, count, result) in cases {
+                var policy = Samples.policy
+                policy.action = action
+                policy.rules = [AuthorizationRule(clauses: [AuthorizationClause(kind: .to, matches: matches)])]
+                let message = translator.message(of: policy)
+                #expect(message.rules[0].clauses[0].matches.count == count, "\(action) \(matches)")
+                #expect(try translator.policy(message).rules[0].clauses[0].matches == result, "\(action) \(matches)")
+            }
         }
-        // Never matches: on the wire a match without fields.
-        policy.rules = rules([])
-        #expect(translator.message(of: policy).rules[0].clauses[0].matches == [Istio_Security_Match()])
-        #expect(try translator.policy(translator.message(of: policy)) == policy)
-        // Always matches: on the wire no match at all.
-        policy.rules = rules([port, AuthorizationMatch()])
-        let message = translator.message(of: policy)
-        #expect(message.rules[0].clauses[0].matches.isEmpty)
-        #expect(try translator.policy(message).rules == rules([AuthorizationMatch()]))
+    }
+
+    @Test func `reads what is empty as the wire means it`() throws {
+        var message = Istio_Security_Authorization()
+        message.namespace = "a"
+        message.name = "b"
+        var always = Istio_Security_Rule()
+        always.clauses = [Istio_Security_Clause()]
+        var never = always
+        never.clauses[0].matches = [Istio_Security_Match()]
+        message.rules = [always, never]
+        message.action = .allow
+        let allow = try translator.policy(message)
+        // Without clauses a rule always matches; a match without fields never does in an ALLOW.
+        #expect(allow.rules.map { $0.clauses.map(\.matches) } == [[], [[AuthorizationMatch()]]])
+        message.action = .deny
+        let deny = try translator.policy(message)
+        // A clause without matches always matches in a DENY; what never does is left out.
+        #expect(deny.rules.map { $0.clauses.map(\.matches) } == [[[]]])
     }
 
     @Test func `shows a peer without our extensions nothing that allows more`() throws {

@@ -4,12 +4,15 @@ import SwiftProtobuf
 
 // Values to messages.
 
+// What is empty means different things on both sides. Of the wire: a clause without matches always matches, a match
+// without fields never does. Of the mesh: both never match in an ALLOW and always in the other actions.
+
 extension AuthorizationRule {
-    var message: Istio_Security_Rule {
+    func message(in action: AuthorizationPolicy.Action) -> Istio_Security_Rule {
         var message = Istio_Security_Rule()
         message.clauses = clauses.map { clause in
             var message = Istio_Security_Clause()
-            message.matches = clause.wireMatches
+            message.matches = clause.wireMatches(in: action)
             switch clause.kind {
             case .from: message.kind = .clauseFrom
             case .to: message.kind = .clauseTo
@@ -21,12 +24,10 @@ extension AuthorizationRule {
     }
 }
 
-// The wire has it the other way round at the edges: there a clause without matches always matches and a match without
-// fields never does. So what always matches is sent as no match at all, and what never does as one without fields.
 extension AuthorizationClause {
-    fileprivate var wireMatches: [Istio_Security_Match] {
-        if matches.contains(AuthorizationMatch()) { return [] }
-        return matches.isEmpty ? [Istio_Security_Match()] : matches.map(\.message)
+    fileprivate func wireMatches(in action: AuthorizationPolicy.Action) -> [Istio_Security_Match] {
+        if action == .allow { return matches.isEmpty ? [Istio_Security_Match()] : matches.map(\.message) }
+        return matches.contains(where: \.isEmpty) ? [] : matches.map(\.message)
     }
 }
 
@@ -83,24 +84,26 @@ extension NamespacedName {
 // Messages to values.
 
 extension WireReader {
-    func rule(_ message: Istio_Security_Rule) throws(XDSError) -> AuthorizationRule {
+    /// Nil for a rule that never matches, where the mesh has no form for that.
+    func rule(
+        _ message: Istio_Security_Rule, in action: AuthorizationPolicy.Action
+    ) throws(XDSError) -> AuthorizationRule? {
         try refuseUnknown(message.unknownFields)
-        var clauses: [AuthorizationClause] = []
+        var rule = AuthorizationRule(clauses: [])
         for clause in message.clauses {
             try refuseUnknown(clause.unknownFields)
-            clauses.append(AuthorizationClause(kind: kind(of: clause), matches: try matches(of: clause)))
+            var matches: [AuthorizationMatch] = []
+            for message in clause.matches { matches.append(try match(message)) }
+            if action == .allow {
+                // A clause that always matches may as well not be there.
+                if matches.isEmpty { continue }
+            } else if !matches.isEmpty {
+                matches.removeAll(where: \.isEmpty)
+                if matches.isEmpty { return nil }
+            }
+            rule.clauses.append(AuthorizationClause(kind: kind(of: clause), matches: matches))
         }
-        return AuthorizationRule(clauses: clauses)
-    }
-
-    private func matches(of clause: Istio_Security_Clause) throws(XDSError) -> [AuthorizationMatch] {
-        guard !clause.matches.isEmpty else { return [AuthorizationMatch()] }
-        var matches: [AuthorizationMatch] = []
-        for message in clause.matches {
-            let match = try match(message)
-            if match != AuthorizationMatch() { matches.append(match) }
-        }
-        return matches
+        return rule
     }
 
     /// A condition that this version does not know may narrow a rule; without it an ALLOW would be wider.

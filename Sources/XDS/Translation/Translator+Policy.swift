@@ -21,7 +21,7 @@ extension Translator {
         message.dryRun = policy.isDryRun
         message.details.origin =
             policy.origin == .peerAuthentication ? .peerAuthentication : .authorizationPolicy
-        let rules = policy.rules.map { $0.message }
+        let rules = policy.rules.map { $0.message(in: policy.action) }
         switch policy.action {
         case .allow:
             message.action = .allow
@@ -48,11 +48,13 @@ extension Translator {
         let name = NamespacedName(
             namespace: try reader.segment(message.namespace, "the namespace"),
             name: try reader.segment(message.name, "the name"))
+        let action = try action(of: message, reader)
         var rules: [AuthorizationRule] = []
-        let isAudit = message.details.action == .audit
-        for rule in isAudit ? message.unenforcedRules : message.rules { rules.append(try reader.rule(rule)) }
+        for rule in action == .audit ? message.unenforcedRules : message.rules {
+            if let rule = try reader.rule(rule, in: action) { rules.append(rule) }
+        }
         return AuthorizationPolicy(
-            name: name, scope: try scope(message.scope, reader), action: try action(of: message, reader), rules: rules,
+            name: name, scope: try scope(message.scope, reader), action: action, rules: rules,
             isDryRun: message.dryRun, origin: try origin(of: message, reader))
     }
 
