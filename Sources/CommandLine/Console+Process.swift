@@ -10,8 +10,8 @@ extension Console {
     /// The console of this process.
     package static var process: Console {
         Console(
-            write: { write($0, to: 1) },
-            writeError: { write($0, to: 2) },
+            write: { StandardStream.output.write(Array($0.utf8)) },
+            writeError: { StandardStream.error.write(Array($0.utf8)) },
             isTerminal: isTerminal(1),
             environment: ProcessInfo.processInfo.environment,
             hostName: { hostName },
@@ -19,14 +19,6 @@ extension Console {
             pause: { pause($0) },
             processes: Processes(agent: { runAgent($0) }, worker: { runWorker($0) }, controller: { runController($0) })
         )
-    }
-
-    // The standard descriptors belong to the process, so the number is let go of again.
-    private static func write(_ text: String, to number: Int32) {
-        let descriptor = Descriptor(owning: number)
-        // Nobody is left to be told that the reader has gone.
-        try? descriptor.writeAll(Array(text.utf8))
-        _ = descriptor.release()
     }
 
     /// By the name of what is open (proc(5)): terminals are /dev/pts/N, /dev/ttyN and the console.
