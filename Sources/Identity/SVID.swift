@@ -22,7 +22,9 @@ package struct SVID: Sendable {
                 throw IdentityError(.otherIdentity, "asked for \(identity), the certificate is for \(found)")
             }
         }
-        guard key.matches(leaf) else { throw IdentityError(.otherKey, "certificate for \(identity) is for another key") }
+        guard key.matches(leaf) else {
+            throw IdentityError(.otherKey, "certificate for \(identity) is for another key")
+        }
         self.identity = identity
         self.chain = chain
         self.key = key

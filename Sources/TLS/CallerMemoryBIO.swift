@@ -22,7 +22,9 @@ import COpenSSL
 enum CallerMemoryBIO {
     /// Made once and kept for the life of the process. BIO methods are immutable after this and may be shared.
     nonisolated(unsafe) private static let method: OpaquePointer? = {
-        guard let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "caller memory") else { return nil }
+        guard let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "caller memory") else {
+            return nil
+        }
         unsafe BIO_meth_set_read(method, readFromCaller)
         unsafe BIO_meth_set_write(method, writeToCaller)
         unsafe BIO_meth_set_ctrl(method, control)
@@ -44,38 +46,40 @@ enum CallerMemoryBIO {
         unsafe BIO_get_data(bio)?.assumingMemoryBound(to: CallerMemory.self)
     }
 
-    private static let readFromCaller:
-        @convention(c) (OpaquePointer?, UnsafeMutablePointer<CChar>?, Int32) -> Int32 = { bio, place, capacity in
-            unsafe BIO_clear_flags(bio, CallerMemoryBIO.retryFlags)
-            guard let memory = unsafe CallerMemoryBIO.memory(of: bio), let place = unsafe place else { return -1 }
-            guard let input = unsafe memory.pointee.input, unsafe memory.pointee.inputCount > 0, capacity > 0 else {
-                unsafe BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY)
-                return -1
-            }
-            let count = unsafe min(Int(capacity), memory.pointee.inputCount)
-            unsafe UnsafeMutableRawPointer(place).copyMemory(from: input, byteCount: count)
-            unsafe memory.pointee.input = unsafe input + count
-            unsafe memory.pointee.inputCount -= count
-            return Int32(truncatingIfNeeded: count)  // at most `capacity`, so it fits
+    private static let readFromCaller: @convention(c) (OpaquePointer?, UnsafeMutablePointer<CChar>?, Int32) -> Int32 = {
+        bio, place, capacity in
+        unsafe BIO_clear_flags(bio, CallerMemoryBIO.retryFlags)
+        guard let memory = unsafe CallerMemoryBIO.memory(of: bio), let place = unsafe place else { return -1 }
+        guard let input = unsafe memory.pointee.input, unsafe memory.pointee.inputCount > 0, capacity > 0 else {
+            unsafe BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY)
+            return -1
         }
+        let count = unsafe min(Int(capacity), memory.pointee.inputCount)
+        unsafe UnsafeMutableRawPointer(place).copyMemory(from: input, byteCount: count)
+        unsafe memory.pointee.input = unsafe input + count
+        unsafe memory.pointee.inputCount -= count
+        return Int32(truncatingIfNeeded: count)  // at most `capacity`, so it fits
+    }
 
-    private static let writeToCaller:
-        @convention(c) (OpaquePointer?, UnsafePointer<CChar>?, Int32) -> Int32 = { bio, bytes, count in
-            unsafe BIO_clear_flags(bio, CallerMemoryBIO.retryFlags)
-            guard let memory = unsafe CallerMemoryBIO.memory(of: bio), let bytes = unsafe bytes, count > 0 else { return -1 }
-            let source = unsafe UnsafeRawBufferPointer(start: bytes, count: Int(count))
-            var taken = 0
-            if let output = unsafe memory.pointee.output, unsafe memory.pointee.pending.isEmpty {
-                taken = unsafe min(source.count, memory.pointee.outputCount)
-                if let start = source.baseAddress, taken > 0 { unsafe output.copyMemory(from: start, byteCount: taken) }
-                unsafe memory.pointee.output = unsafe output + taken
-                unsafe memory.pointee.outputCount -= taken
-            }
-            let rest = unsafe source[taken...]
-            guard unsafe memory.pointee.pending.count + rest.count <= CallerMemory.pendingLimit else { return -1 }
-            if unsafe !rest.isEmpty { unsafe memory.pointee.pending.append(contentsOf: rest) }
-            return count
+    private static let writeToCaller: @convention(c) (OpaquePointer?, UnsafePointer<CChar>?, Int32) -> Int32 = {
+        bio, bytes, count in
+        unsafe BIO_clear_flags(bio, CallerMemoryBIO.retryFlags)
+        guard let memory = unsafe CallerMemoryBIO.memory(of: bio), let bytes = unsafe bytes, count > 0 else {
+            return -1
         }
+        let source = unsafe UnsafeRawBufferPointer(start: bytes, count: Int(count))
+        var taken = 0
+        if let output = unsafe memory.pointee.output, unsafe memory.pointee.pending.isEmpty {
+            taken = unsafe min(source.count, memory.pointee.outputCount)
+            if let start = source.baseAddress, taken > 0 { unsafe output.copyMemory(from: start, byteCount: taken) }
+            unsafe memory.pointee.output = unsafe output + taken
+            unsafe memory.pointee.outputCount -= taken
+        }
+        let rest = unsafe source[taken...]
+        guard unsafe memory.pointee.pending.count + rest.count <= CallerMemory.pendingLimit else { return -1 }
+        if unsafe !rest.isEmpty { unsafe memory.pointee.pending.append(contentsOf: rest) }
+        return count
+    }
 
     private static let control: @convention(c) (OpaquePointer?, Int32, Int, UnsafeMutableRawPointer?) -> Int = {
         _, command, _, _ in

@@ -3,8 +3,7 @@ import COpenSSL
 extension Certificate {
     /// Reads exactly one certificate. Throws `badCertificate` for anything else; never traps.
     package init(der: [UInt8]) throws(TLSError) {
-        let parsed = try X509Reference(der: der)
-        try unsafe self.init(x509: parsed.handle)
+        try self.init(X509Reference(der: der))
     }
 
     /// Reads every certificate in `pem`, in order, and skips other blocks. Throws `badCertificate` at the first one
@@ -14,8 +13,7 @@ extension Certificate {
         return try unsafe PEM.withMemoryBIO(reading: pem) { bio throws(TLSError) in
             var certificates: [Certificate] = []
             while let handle = unsafe PEM_read_bio_X509(bio, nil, nil, nil) {
-                let parsed = unsafe X509Reference(owning: handle)
-                certificates.append(try unsafe Certificate(x509: parsed.handle))
+                certificates.append(try Certificate(unsafe X509Reference(owning: handle)))
             }
             let error = ERR_peek_last_error()
             guard meshnode_err_lib(error) == ERR_LIB_PEM, meshnode_err_reason(error) == PEM_R_NO_START_LINE else {
@@ -26,9 +24,10 @@ extension Certificate {
         }
     }
 
-    /// The facts of `x509`, which stays the caller's.
-    init(x509: OpaquePointer) throws(TLSError) {
+    /// The facts of `reference`.
+    init(_ reference: X509Reference) throws(TLSError) {
         ERR_clear_error()
+        let x509 = unsafe reference.handle
         // X509_get_extension_flags reads every extension once; EXFLAG_INVALID says that one of them cannot be read.
         let flags = unsafe X509_get_extension_flags(x509)
         guard flags & UInt32(EXFLAG_INVALID) == 0 else {
@@ -42,7 +41,8 @@ extension Certificate {
         let usage = unsafe X509_get_key_usage(x509)
         let extendedUsage = unsafe X509_get_extended_key_usage(x509)
         self.init(
-            der: der, notBefore: notBefore, notAfter: notAfter, uriSANs: try unsafe Self.uriSANs(of: x509),
+            x509: reference, der: der, notBefore: notBefore, notAfter: notAfter,
+            uriSANs: try unsafe Self.uriSANs(of: x509),
             isCA: flags & UInt32(EXFLAG_CA) != 0, keyUsage: usage == .max ? nil : KeyUsage(rawValue: usage),
             extendedKeyUsage: extendedUsage == .max ? nil : ExtendedKeyUsage(rawValue: extendedUsage),
             serial: unsafe Self.serial(of: x509), fingerprint: fingerprint)
@@ -57,7 +57,7 @@ extension Certificate {
     }
 
     /// Seconds since 1970; years before and after are as exact as the Gregorian calendar.
-    private static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64? {
+    static func seconds(_ time: UnsafePointer<ASN1_TIME>?) -> Int64? {
         guard let time = unsafe time, let epoch = unsafe ASN1_TIME_set(nil, 0) else { return nil }
         defer { unsafe ASN1_TIME_free(epoch) }
         var days: Int32 = 0
@@ -90,7 +90,9 @@ extension Certificate {
     }
 
     private static func serial(of x509: OpaquePointer) -> String {
-        guard let number = unsafe X509_get0_serialNumber(x509), let start = unsafe ASN1_STRING_get0_data(number) else { return "" }
+        guard let number = unsafe X509_get0_serialNumber(x509), let start = unsafe ASN1_STRING_get0_data(number) else {
+            return ""
+        }
         let bytes = unsafe UnsafeBufferPointer(start: start, count: Int(max(0, ASN1_STRING_length(number))))
         let digits = Array("0123456789abcdef".utf8)
         let text = unsafe bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
@@ -99,11 +101,11 @@ extension Certificate {
 
     /// The subject as RFC 2253 writes it; empty if it is empty, as a workload's is.
     package var subject: String {
-        guard let parsed = try? X509Reference(der: der),
+        guard
             let bytes = try? unsafe PEM.withMemoryBIO(
                 reading: nil,
                 { bio throws(TLSError) in
-                    _ = unsafe X509_NAME_print_ex(bio, X509_get_subject_name(parsed.handle), 0, meshnode_name_flags())
+                    _ = unsafe X509_NAME_print_ex(bio, X509_get_subject_name(x509.handle), 0, meshnode_name_flags())
                     return unsafe PEM.contents(of: bio)
                 })
         else { return "" }

@@ -17,11 +17,15 @@ package struct Certificate: Hashable, Sendable {
     /// Lower-case hexadecimal, without leading zeros beyond the byte.
     package let serial: String
     package let fingerprint: CertificateFingerprint
+    /// The parsed form, kept because reading a certificate again costs as much as checking a signature.
+    let x509: X509Reference
 
     init(
-        der: [UInt8], notBefore: Int64, notAfter: Int64, uriSANs: [String], isCA: Bool, keyUsage: KeyUsage?,
+        x509: X509Reference, der: [UInt8], notBefore: Int64, notAfter: Int64, uriSANs: [String], isCA: Bool,
+        keyUsage: KeyUsage?,
         extendedKeyUsage: ExtendedKeyUsage?, serial: String, fingerprint: CertificateFingerprint
     ) {
+        self.x509 = x509
         self.der = der
         self.notBefore = notBefore
         self.notAfter = notAfter

@@ -15,7 +15,10 @@ enum DER {
 }
 
 /// An X509 object as long as something needs it.
-@safe final class X509Reference {
+///
+/// `@unchecked Sendable`: nothing here changes it once it is read; OpenSSL locks what it fills in later (the flags of
+/// its extensions) and counts references atomically.
+@safe final class X509Reference: @unchecked Sendable {
     let handle: OpaquePointer
 
     /// Throws `badCertificate` unless `der` is exactly one certificate.
@@ -36,6 +39,12 @@ enum DER {
 
     /// Takes over the reference in `handle`.
     init(owning handle: OpaquePointer) { unsafe self.handle = handle }
+
+    /// Adds a reference to `handle`, which keeps its own.
+    init(sharing handle: OpaquePointer) {
+        unsafe X509_up_ref(handle)
+        unsafe self.handle = handle
+    }
 
     deinit { unsafe X509_free(handle) }
 }

@@ -22,7 +22,8 @@ package enum PEM {
     }
 
     /// Calls `body` with a memory BIO, over `input` if there is one, else empty for writing.
-    static func withMemoryBIO<R>(reading input: [UInt8]?, _ body: (OpaquePointer) throws(TLSError) -> R) throws(TLSError) -> R
+    static func withMemoryBIO<R>(reading input: [UInt8]?, _ body: (OpaquePointer) throws(TLSError) -> R)
+        throws(TLSError) -> R
     {
         ERR_clear_error()
         guard let input else {
@@ -30,7 +31,9 @@ package enum PEM {
             defer { unsafe BIO_free(bio) }
             return try unsafe body(bio)
         }
-        guard let length = Int32(exactly: input.count) else { throw TLSError(.badCertificate, "more than 2 GiB of PEM") }
+        guard let length = Int32(exactly: input.count) else {
+            throw TLSError(.badCertificate, "more than 2 GiB of PEM")
+        }
         var result: Result<R, TLSError> = .failure(TLSError(.library, "BIO_new_mem_buf"))
         unsafe input.withUnsafeBytes { bytes in
             // An empty array has no address, which BIO_new_mem_buf refuses; nothing to read is no memory either.

@@ -20,7 +20,9 @@ import COpenSSL
     /// A fresh key from OpenSSL's random generator.
     package static func generate() throws(TLSError) -> PrivateKey {
         ERR_clear_error()
-        guard let handle = unsafe meshnode_p256_generate() else { throw .fromQueue(otherwise: .library, "making a P-256 key") }
+        guard let handle = unsafe meshnode_p256_generate() else {
+            throw .fromQueue(otherwise: .library, "making a P-256 key")
+        }
         return try unsafe PrivateKey(owning: handle)
     }
 
@@ -57,7 +59,9 @@ import COpenSSL
     /// The key as PKCS #8. A secret: for the sealed hand-over only.
     package func der() throws(TLSError) -> [UInt8] {
         ERR_clear_error()
-        guard let info = unsafe EVP_PKEY2PKCS8(handle) else { throw .fromQueue(otherwise: .library, "writing a private key") }
+        guard let info = unsafe EVP_PKEY2PKCS8(handle) else {
+            throw .fromQueue(otherwise: .library, "writing a private key")
+        }
         defer { unsafe PKCS8_PRIV_KEY_INFO_free(info) }
         guard let bytes = unsafe DER.encode({ out in unsafe i2d_PKCS8_PRIV_KEY_INFO(info, out) }) else {
             throw .fromQueue(otherwise: .library, "writing a private key")
@@ -67,7 +71,8 @@ import COpenSSL
 
     /// Whether `certificate` is for this key.
     package func matches(_ certificate: Certificate) -> Bool {
-        guard let parsed = try? X509Reference(der: certificate.der) else { return false }
-        return unsafe X509_check_private_key(parsed.handle, handle) == 1
+        let isMatch = unsafe X509_check_private_key(certificate.x509.handle, handle) == 1
+        ERR_clear_error()
+        return isMatch
     }
 }

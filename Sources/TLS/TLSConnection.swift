@@ -50,7 +50,9 @@ import COpenSSL
         unsafe self.ssl = ssl
         unsafe self.memory = memory
         // From here on deinit cleans up, also when the initialiser throws.
-        guard let bio = unsafe CallerMemoryBIO.make(over: memory) else { throw .fromQueue(otherwise: .library, "BIO_new") }
+        guard let bio = unsafe CallerMemoryBIO.make(over: memory) else {
+            throw .fromQueue(otherwise: .library, "BIO_new")
+        }
         // The same BIO for both directions takes over the one reference (SSL_set_bio(3)).
         unsafe SSL_set_bio(ssl, bio, bio)
         // Slot 0 is free for applications. Unretained: see verifyPeerCallback for why it never dangles.
@@ -126,7 +128,8 @@ import COpenSSL
         case .handshaking:
             becameEstablished = try advanceHandshake()
             guard becameEstablished else {
-                return TLSProgress(consumed: unsafe offered - memory.pointee.inputCount, stop: .inputUsedUp, becameEstablished: false)
+                return TLSProgress(
+                    consumed: unsafe offered - memory.pointee.inputCount, stop: .inputUsedUp, becameEstablished: false)
             }
         }
         let stop = try open(into: &plaintext)
@@ -236,7 +239,8 @@ import COpenSSL
             while filled < space.count {
                 ERR_clear_error()
                 var count = 0
-                let result = unsafe SSL_read_ex(ssl, space.baseAddress.map { unsafe $0 + filled }, space.count - filled, &count)
+                let result = unsafe SSL_read_ex(
+                    ssl, space.baseAddress.map { unsafe $0 + filled }, space.count - filled, &count)
                 guard result != 1 else {
                     filled += count
                     continue
@@ -253,7 +257,9 @@ import COpenSSL
         if let failure { throw fail(failure, "opening") }
         if stop == .closedByPeer { closedByPeer = true }
         // Full to the last byte, and nothing was left to decrypt either.
-        if stop == .outputFull, unsafe memory.pointee.inputCount == 0, unsafe SSL_pending(ssl) == 0 { return .inputUsedUp }
+        if stop == .outputFull, unsafe memory.pointee.inputCount == 0, unsafe SSL_pending(ssl) == 0 {
+            return .inputUsedUp
+        }
         return stop
     }
 
@@ -287,7 +293,9 @@ import COpenSSL
         recordsSealed = 0
         ERR_clear_error()
         // The KeyUpdate message itself leaves with the next record; if it does not fit, it is pending.
-        guard unsafe SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 else { throw fail(SSL_ERROR_SSL, "updating keys") }
+        guard unsafe SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 else {
+            throw fail(SSL_ERROR_SSL, "updating keys")
+        }
     }
 
     private func fail(_ error: Int32, _ doing: String) -> TLSError {

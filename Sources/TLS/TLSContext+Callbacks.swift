@@ -24,7 +24,9 @@ private func presentedChain(_ storeContext: OpaquePointer) -> [Certificate] {
     guard let stack = unsafe X509_STORE_CTX_get0_untrusted(storeContext) else { return [] }
     var chain: [Certificate] = []
     for index in 0..<max(0, unsafe meshnode_x509_count(stack)) {
-        guard let x509 = unsafe meshnode_x509_at(stack, index), let certificate = try? unsafe Certificate(x509: x509) else {
+        guard let x509 = unsafe meshnode_x509_at(stack, index),
+            let certificate = try? Certificate(unsafe X509Reference(sharing: x509))
+        else {
             return []
         }
         chain.append(certificate)
@@ -65,7 +67,8 @@ func clientHelloCallback(
 
 /// Takes `h2` if the client offers it, and refuses the handshake otherwise (RFC 7301 section 3.2).
 func selectALPNCallback(
-    _: OpaquePointer?, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ chosenLength: UnsafeMutablePointer<UInt8>?,
+    _: OpaquePointer?, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+    _ chosenLength: UnsafeMutablePointer<UInt8>?,
     _ offered: UnsafePointer<UInt8>?, _ offeredLength: UInt32, _: UnsafeMutableRawPointer?
 ) -> Int32 {
     let list = unsafe UnsafeBufferPointer(start: offered, count: Int(offeredLength))

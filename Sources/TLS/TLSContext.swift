@@ -50,7 +50,9 @@ package enum TLSRole: Hashable, Sendable {
         // every record would be a call of its own.
         unsafe meshnode_ctx_set_mode(
             handle,
-            Int(SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_AUTO_RETRY))
+            Int(
+                SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
+                    | SSL_MODE_AUTO_RETRY))
         // 64 KiB holds a chain of a dozen certificates and bounds what a stranger makes us keep.
         unsafe meshnode_ctx_set_max_cert_list(handle, 64 * 1024)
         unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
@@ -86,16 +88,15 @@ package enum TLSRole: Hashable, Sendable {
 
     private func install(chain: [Certificate], key: PrivateKey) throws(TLSError) {
         guard let leaf = chain.first else { throw TLSError(.badCertificate, "an empty certificate chain") }
-        let parsed = try X509Reference(der: leaf.der)
-        guard unsafe SSL_CTX_use_certificate(handle, parsed.handle) == 1 else {
+        guard unsafe SSL_CTX_use_certificate(handle, leaf.x509.handle) == 1 else {
             throw .fromQueue(otherwise: .badCertificate, "using certificate \(leaf.serial)")
         }
-        guard unsafe SSL_CTX_use_PrivateKey(handle, key.handle) == 1, unsafe SSL_CTX_check_private_key(handle) == 1 else {
+        guard unsafe SSL_CTX_use_PrivateKey(handle, key.handle) == 1, unsafe SSL_CTX_check_private_key(handle) == 1
+        else {
             throw .fromQueue(otherwise: .badKey, "the private key is not that of certificate \(leaf.serial)")
         }
         for intermediate in chain.dropFirst() {
-            let parsed = try X509Reference(der: intermediate.der)
-            guard unsafe meshnode_ctx_add_chain_cert(handle, parsed.handle) == 1 else {
+            guard unsafe meshnode_ctx_add_chain_cert(handle, intermediate.x509.handle) == 1 else {
                 throw .fromQueue(otherwise: .badCertificate, "using intermediate certificate \(intermediate.serial)")
             }
         }

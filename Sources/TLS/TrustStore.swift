@@ -25,9 +25,10 @@ package enum ChainVerdict: Hashable, Sendable {
         self.roots = roots
         guard !roots.isEmpty else { throw TLSError(.badCertificate, "a trust bundle without a certificate") }
         for root in roots {
-            guard root.isCA else { throw TLSError(.badCertificate, "root \(root.serial) is not a certificate authority") }
-            let parsed = try X509Reference(der: root.der)
-            guard unsafe X509_STORE_add_cert(handle, parsed.handle) == 1 else {
+            guard root.isCA else {
+                throw TLSError(.badCertificate, "root \(root.serial) is not a certificate authority")
+            }
+            guard unsafe X509_STORE_add_cert(handle, root.x509.handle) == 1 else {
                 throw .fromQueue(otherwise: .badCertificate, "adding root \(root.serial)")
             }
         }
@@ -49,16 +50,16 @@ package enum ChainVerdict: Hashable, Sendable {
 
     private func verifyOnce(_ chain: [Certificate], at secondsSince1970: Int64) -> ChainVerdict {
         ERR_clear_error()
-        guard let leaf = chain.first, let parsedLeaf = try? X509Reference(der: leaf.der),
-            let context = unsafe X509_STORE_CTX_new()
-        else { return .untrusted("no certificate") }
+        guard let leaf = chain.first, let context = unsafe X509_STORE_CTX_new() else {
+            return .untrusted("no certificate")
+        }
         defer { unsafe X509_STORE_CTX_free(context) }
         guard let others = unsafe meshnode_x509_stack_new() else { return .untrusted("no memory") }
         defer { unsafe meshnode_x509_stack_free(others) }
         for certificate in chain.dropFirst() {
-            guard unsafe Self.push(certificate, to: others) else { return .untrusted("a certificate that cannot be read") }
+            guard unsafe Self.push(certificate, to: others) else { return .untrusted("no memory") }
         }
-        guard unsafe X509_STORE_CTX_init(context, handle, parsedLeaf.handle, others) == 1,
+        guard unsafe X509_STORE_CTX_init(context, handle, leaf.x509.handle, others) == 1,
             let parameters = unsafe X509_STORE_CTX_get0_param(context)
         else { return .untrusted("no memory") }
         unsafe X509_VERIFY_PARAM_set_time(parameters, Int(secondsSince1970))
@@ -71,10 +72,9 @@ package enum ChainVerdict: Hashable, Sendable {
     }
 
     private static func push(_ certificate: Certificate, to stack: OpaquePointer) -> Bool {
-        guard let parsed = try? X509Reference(der: certificate.der) else { return false }
-        guard unsafe meshnode_x509_stack_push(stack, parsed.handle) == 1 else { return false }
-        // The stack frees what it holds, and `parsed` gives up its own reference.
-        unsafe X509_up_ref(parsed.handle)
+        guard unsafe meshnode_x509_stack_push(stack, certificate.x509.handle) == 1 else { return false }
+        // The stack gives up one reference to each, so it gets one of its own.
+        unsafe X509_up_ref(certificate.x509.handle)
         return true
     }
 
@@ -93,10 +93,10 @@ package enum ChainVerdict: Hashable, Sendable {
         guard let path = unsafe X509_STORE_CTX_get0_chain(context) else { return .min }
         var earliest = Int64.max
         for index in 0..<max(0, unsafe meshnode_x509_count(path)) {
-            guard let x509 = unsafe meshnode_x509_at(path, index), let parsed = try? unsafe Certificate(x509: x509) else {
-                return .min
-            }
-            earliest = min(earliest, parsed.notAfter)
+            guard let x509 = unsafe meshnode_x509_at(path, index),
+                let notAfter = unsafe Certificate.seconds(X509_get0_notAfter(x509))
+            else { return .min }
+            earliest = min(earliest, notAfter)
         }
         return earliest
     }

@@ -2,6 +2,7 @@ import Identity
 import Mesh
 import TLS
 import TestSupport
+import Testing
 
 /// What the tests of this target share: making an authority or a certificate costs a process.
 enum Fixtures {
@@ -32,7 +33,8 @@ enum Fixtures {
     static func svid(_ account: String = "web", version: UInt64 = 1, days: Int = 1) throws -> SVID {
         let issued = try home.issue(sans: ["URI:spiffe://mesh/ns/shop/sa/\(account)"], days: days)
         return try SVID(
-            identity: identity(account), chain: Certificate.parsePEM(issued.chainPEM), key: PrivateKey(pem: issued.keyPEM),
+            identity: identity(account), chain: Certificate.parsePEM(issued.chainPEM),
+            key: PrivateKey(pem: issued.keyPEM),
             version: version)
     }
 }

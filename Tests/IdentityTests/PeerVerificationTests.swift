@@ -7,12 +7,14 @@ import Testing
 
 @Suite struct `A peer` {
     private func verify(
-        _ chain: [Certificate], expecting expectation: PeerExpectation = .anyInTrustedDomains, bundles: TrustBundles? = nil,
+        _ chain: [Certificate], expecting expectation: PeerExpectation = .anyInTrustedDomains,
+        bundles: TrustBundles? = nil,
         at now: Int64? = nil, cache: VerificationCache? = nil
     ) throws -> PeerVerification {
         let bundles = try bundles ?? Fixtures.bundles()
         let verification = PeerVerification(
-            expecting: expectation, bundles: bundles, at: now ?? chain.first.map { $0.notBefore + 60 } ?? 0, cache: cache)
+            expecting: expectation, bundles: bundles, at: now ?? chain.first.map { $0.notBefore + 60 } ?? 0,
+            cache: cache)
         let verdict = verification.verify(chain: chain)
         #expect((verdict == .accepted) == (verification.peerIdentity != nil))
         #expect((verdict == .accepted) == (verification.refusal == nil))
@@ -64,7 +66,8 @@ import Testing
         let impostor = try Fixtures.chain(Fixtures.foreign, "spiffe://mesh/ns/shop/sa/web")
         #expect(try verify(impostor).refusal?.reason == .trustDomainMismatch)
         // Federated with the very authority that signed it, but for its own domain only.
-        #expect(try verify(impostor, bundles: Fixtures.bundles(federated: true)).refusal?.reason == .trustDomainMismatch)
+        #expect(
+            try verify(impostor, bundles: Fixtures.bundles(federated: true)).refusal?.reason == .trustDomainMismatch)
     }
 
     @Test func `of a federated domain is accepted, and refused before and after`() throws {
@@ -77,10 +80,13 @@ import Testing
     }
 
     @Test(arguments: [
-        [], ["DNS:web.shop"], ["URI:spiffe://mesh/ns/shop/sa/web", "URI:spiffe://mesh/ns/shop/sa/db"], ["URI:spiffe://mesh"],
+        [], ["DNS:web.shop"], ["URI:spiffe://mesh/ns/shop/sa/web", "URI:spiffe://mesh/ns/shop/sa/db"],
+        ["URI:spiffe://mesh"],
         ["URI:spiffe://mesh/"], ["URI:spiffe://mesh/ns/shop/sa/web/"], ["URI:spiffe://me@mesh/ns/shop/sa/web"],
-        ["URI:spiffe://mesh:80/ns/shop/sa/web"], ["URI:spiffe://mesh/ns/shop/sa/web?a=b"], ["URI:spiffe://mesh/ns/shop/sa/web\\#a"],
-        ["URI:https://mesh/ns/shop/sa/web"], ["URI:SPIFFE://mesh/ns/shop/sa/web"], ["URI:spiffe://mesh/ns/shop/sa/%77eb"],
+        ["URI:spiffe://mesh:80/ns/shop/sa/web"], ["URI:spiffe://mesh/ns/shop/sa/web?a=b"],
+        ["URI:spiffe://mesh/ns/shop/sa/web\\#a"],
+        ["URI:https://mesh/ns/shop/sa/web"], ["URI:SPIFFE://mesh/ns/shop/sa/web"],
+        ["URI:spiffe://mesh/ns/shop/sa/%77eb"],
         ["URI:spiffe://MESH/ns/shop/sa/web"], ["URI:spiffe://mesh/ns/../sa/web"],
         ["URI:spiffe://mesh/ns/shop/sa/\(String(repeating: "w", count: 2048))"],
     ])
@@ -96,11 +102,13 @@ import Testing
         #expect(try verify(Certificate.parsePEM(issued.chainPEM)).peerIdentity == Fixtures.web)
     }
 
-    @Test(arguments: [
-        (true, "critical,digitalSignature", "serverAuth,clientAuth"), (false, "critical,keyCertSign", "serverAuth,clientAuth"),
-        (false, "critical,digitalSignature,cRLSign", nil), (false, "critical,digitalSignature", "serverAuth"),
-        (false, "critical,digitalSignature", "clientAuth"), (false, "critical,digitalSignature", "codeSigning"),
-    ] as [(Bool, String, String?)])
+    @Test(
+        arguments: [
+            (true, "critical,digitalSignature", "serverAuth,clientAuth"),
+            (false, "critical,keyCertSign", "serverAuth,clientAuth"),
+            (false, "critical,digitalSignature,cRLSign", nil), (false, "critical,digitalSignature", "serverAuth"),
+            (false, "critical,digitalSignature", "clientAuth"), (false, "critical,digitalSignature", "codeSigning"),
+        ] as [(Bool, String, String?)])
     func `with a certificate that is not a workload's is refused`(isCA: Bool, usage: String, extended: String?) throws {
         let issued = try Fixtures.home.issue(
             sans: ["URI:spiffe://mesh/ns/shop/sa/web"], isCA: isCA, keyUsage: usage, extendedKeyUsage: extended)
@@ -110,7 +118,8 @@ import Testing
     }
 
     @Test func `with no key usage extensions at all is accepted`() throws {
-        let issued = try Fixtures.home.issue(sans: ["URI:spiffe://mesh/ns/shop/sa/web"], keyUsage: nil, extendedKeyUsage: nil)
+        let issued = try Fixtures.home.issue(
+            sans: ["URI:spiffe://mesh/ns/shop/sa/web"], keyUsage: nil, extendedKeyUsage: nil)
         #expect(try verify(Certificate.parsePEM(issued.chainPEM)).peerIdentity == Fixtures.web)
     }
 
@@ -124,18 +133,24 @@ import Testing
     @Test func `is verified once while the cache knows it`() throws {
         let cache = VerificationCache()
         var bundles = try Fixtures.bundles()
-        for _ in 0..<3 { #expect(try verify(Fixtures.webLeaf, bundles: bundles, cache: cache).peerIdentity == Fixtures.web) }
+        for _ in 0..<3 {
+            #expect(try verify(Fixtures.webLeaf, bundles: bundles, cache: cache).peerIdentity == Fixtures.web)
+        }
         #expect(cache.hitCount == 2)
         // What is cached is who it is, never whether it was expected.
         #expect(
-            try verify(Fixtures.webLeaf, expecting: .oneOf([Fixtures.identity("db")]), bundles: bundles, cache: cache).refusal?.reason
+            try verify(Fixtures.webLeaf, expecting: .oneOf([Fixtures.identity("db")]), bundles: bundles, cache: cache)
+                .refusal?.reason
                 == .sanMismatch)
         #expect(cache.hitCount == 3)
         // Expired, not begun, or other roots: the cache does not answer.
         let end = Fixtures.webLeaf[0].notAfter
-        #expect(try verify(Fixtures.webLeaf, bundles: bundles, at: end + 1, cache: cache).refusal?.reason == .certificateExpired)
         #expect(
-            try verify(Fixtures.webLeaf, bundles: bundles, at: end - 90_000, cache: cache).refusal?.reason == .certificateNotYetValid)
+            try verify(Fixtures.webLeaf, bundles: bundles, at: end + 1, cache: cache).refusal?.reason
+                == .certificateExpired)
+        #expect(
+            try verify(Fixtures.webLeaf, bundles: bundles, at: end - 90_000, cache: cache).refusal?.reason
+                == .certificateNotYetValid)
         try bundles.replaceRoots(of: Fixtures.mesh, with: Fixtures.roots(Fixtures.foreign))
         #expect(try verify(Fixtures.webLeaf, bundles: bundles, cache: cache).refusal?.reason == .trustDomainMismatch)
         #expect(cache.hitCount == 3)
@@ -157,8 +172,10 @@ import Testing
         let accepting = PeerVerification(expecting: .anyInTrustedDomains, bundles: try Fixtures.bundles(), at: now)
         let dialling = PeerVerification(expecting: .oneOf([Fixtures.web]), bundles: try Fixtures.bundles(), at: now)
         let pool = BufferPool(blockSize: 1 << 16, keepAtMost: 4)
-        let down = try TLSConnection(context: TLSContext(role: .client, chain: client.chain, key: client.key), verifier: dialling)
-        let up = try TLSConnection(context: TLSContext(role: .server, chain: server.chain, key: server.key), verifier: accepting)
+        let down = try TLSConnection(
+            context: TLSContext(role: .client, chain: client.chain, key: client.key), verifier: dialling)
+        let up = try TLSConnection(
+            context: TLSContext(role: .server, chain: server.chain, key: server.key), verifier: accepting)
         try down.startHandshake()
         var wire = pool.makeBuffer()
         var plaintext = pool.makeBuffer()
@@ -182,18 +199,26 @@ import Testing
         let key = try PrivateKey(pem: issued.keyPEM)
         let code = { (error: (any Error)?) in (error as? IdentityError)?.code }
         #expect(try SVID(identity: Fixtures.web, chain: chain, key: key, version: 1).notAfter == chain[0].notAfter)
-        #expect(code(#expect(throws: IdentityError.self) {
-            try SVID(identity: Fixtures.identity("db"), chain: chain, key: key, version: 1)
-        }) == .otherIdentity)
-        #expect(code(#expect(throws: IdentityError.self) {
-            try SVID(identity: Fixtures.web, chain: chain, key: .generate(), version: 1)
-        }) == .otherKey)
-        #expect(code(#expect(throws: IdentityError.self) {
-            try SVID(identity: Fixtures.web, chain: Fixtures.roots(Fixtures.home), key: key, version: 1)
-        }) == .notSVID)
-        #expect(code(#expect(throws: IdentityError.self) {
-            try SVID(identity: Fixtures.web, chain: [], key: key, version: 1)
-        }) == .badCertificate)
+        #expect(
+            code(
+                #expect(throws: IdentityError.self) {
+                    try SVID(identity: Fixtures.identity("db"), chain: chain, key: key, version: 1)
+                }) == .otherIdentity)
+        #expect(
+            code(
+                #expect(throws: IdentityError.self) {
+                    try SVID(identity: Fixtures.web, chain: chain, key: .generate(), version: 1)
+                }) == .otherKey)
+        #expect(
+            code(
+                #expect(throws: IdentityError.self) {
+                    try SVID(identity: Fixtures.web, chain: Fixtures.roots(Fixtures.home), key: key, version: 1)
+                }) == .notSVID)
+        #expect(
+            code(
+                #expect(throws: IdentityError.self) {
+                    try SVID(identity: Fixtures.web, chain: [], key: key, version: 1)
+                }) == .badCertificate)
     }
 }
 
@@ -208,7 +233,8 @@ import Testing
         #expect(throws: IdentityError.self) { try bundles.replaceRoots(of: Fixtures.mesh, with: Fixtures.webLeaf) }
         #expect(bundles.version == version)
         #expect(bundles.roots(of: Fixtures.mesh) == Fixtures.roots(Fixtures.home))
-        try bundles.replaceRoots(of: Fixtures.mesh, with: Fixtures.roots(Fixtures.home) + Fixtures.roots(Fixtures.foreign))
+        try bundles.replaceRoots(
+            of: Fixtures.mesh, with: Fixtures.roots(Fixtures.home) + Fixtures.roots(Fixtures.foreign))
         #expect(bundles.version == version + 1)
     }
 }

@@ -40,7 +40,9 @@ import Testing
             for flip: UInt8 in [0x01, 0x20, 0x80, 0xff] {
                 var changed = der
                 changed[index] ^= flip
-                if let read = try? Certificate(der: changed) { #expect(read.fingerprint != Fixtures.first.chain[0].fingerprint) }
+                if let read = try? Certificate(der: changed) {
+                    #expect(read.fingerprint != Fixtures.first.chain[0].fingerprint)
+                }
             }
         }
     }
@@ -50,7 +52,8 @@ import Testing
         #expect(try Certificate.parsePEM(text) == Fixtures.second.chain + Fixtures.first.chain)
         #expect(try Certificate.parsePEM([]).isEmpty)
         #expect(try Certificate.parsePEM(Array("no certificate".utf8)).isEmpty)
-        let broken = String(decoding: Fixtures.first.issued.chainPEM, as: UTF8.self).replacingOccurrences(of: "MII", with: "!!!")
+        let broken = String(decoding: Fixtures.first.issued.chainPEM, as: UTF8.self).replacingOccurrences(
+            of: "MII", with: "!!!")
         #expect(throws: TLSError.self) { try Certificate.parsePEM(Array(broken.utf8)) }
     }
 
@@ -77,7 +80,9 @@ import Testing
     }
 
     @Test func `must be the certificate's in a context`() throws {
-        #expect(throws: TLSError.self) { try TLSContext(role: .server, chain: Fixtures.first.chain, key: Fixtures.second.key) }
+        #expect(throws: TLSError.self) {
+            try TLSContext(role: .server, chain: Fixtures.first.chain, key: Fixtures.second.key)
+        }
         #expect(throws: TLSError.self) { try TLSContext(role: .server, chain: [], key: Fixtures.second.key) }
     }
 
@@ -104,7 +109,9 @@ import Testing
         #expect(store.verifies(chain: chain, at: leaf.notAfter - 1) == .trusted(validUntil: leaf.notAfter))
         #expect(store.verifies(chain: chain, at: leaf.notAfter + 1) == .expired)
         #expect(store.verifies(chain: chain, at: leaf.notBefore - 100) == .notYetValid)
-        #expect(store.verifies(chain: chain, at: leaf.notBefore - 100, notBeforeTolerance: 3600) == .trusted(validUntil: leaf.notAfter))
+        #expect(
+            store.verifies(chain: chain, at: leaf.notBefore - 100, notBeforeTolerance: 3600)
+                == .trusted(validUntil: leaf.notAfter))
         #expect(store.verifies(chain: chain, at: leaf.notAfter + 1, notBeforeTolerance: 3600) == .expired)
     }
 
@@ -115,8 +122,10 @@ import Testing
             Issue.record("a chain of another root was trusted")
             return
         }
-        #expect(try TrustStore(roots: Certificate.parsePEM(other.rootPEM) + roots()).verifies(chain: chain, at: chain[0].notBefore)
-            == .trusted(validUntil: chain[0].notAfter))
+        #expect(
+            try TrustStore(roots: Certificate.parsePEM(other.rootPEM) + roots()).verifies(
+                chain: chain, at: chain[0].notBefore)
+                == .trusted(validUntil: chain[0].notAfter))
         guard case .untrusted = store.verifies(chain: [], at: 0) else {
             Issue.record("an empty chain was trusted")
             return

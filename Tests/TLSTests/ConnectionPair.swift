@@ -1,6 +1,7 @@
 import Bytes
 import TLS
 import TestSupport
+import Testing
 
 /// One authority for all tests of this target: making one costs a process.
 enum Fixtures {

@@ -39,7 +39,8 @@ import Testing
 
     @Test func `a client that updates its keys and wants ours updated is served`() throws {
         let end = try End(Fixtures.second.context(.server))
-        let peer = try OpenSSLPeer(client: certificate + ["-tls1_3", "-alpn", "h2"], says: "one\n", isInteractive: true)
+        let peer = try OpenSSLPeer(
+            client: certificate + ["-tls1_3", "-alpn", "h2"], says: "one\n", isInteractive: true)
         try peer.converse(with: end) { end.received.count == 4 }
         for round in 1...3 {
             // s_client takes a K at the start of what it reads as: new keys for both sides.
@@ -73,11 +74,14 @@ import Testing
         #expect(
             try accept(certificate + ["-tls1_3", "-alpn", "h2", "-ciphersuites", "TLS_AES_128_CCM_SHA256"]).error?.code
                 == .noCommonParameters)
-        #expect(try accept(certificate + ["-tls1_3", "-alpn", "h2", "-groups", "P-384"]).error?.code == .noCommonParameters)
+        #expect(
+            try accept(certificate + ["-tls1_3", "-alpn", "h2", "-groups", "P-384"]).error?.code == .noCommonParameters)
     }
 
     @Test func `a server with h2 is dialled and proves itself`() throws {
-        let end = try dial(["-tls1_3", "-alpn", "h2", "-Verify", "2", "-CAfile", Fixtures.authority.rootPath, "-verify_return_error"], sending: "abc\n")
+        let end = try dial(
+            ["-tls1_3", "-alpn", "h2", "-Verify", "2", "-CAfile", Fixtures.authority.rootPath, "-verify_return_error"],
+            sending: "abc\n")
         #expect(end.error == nil)
         #expect(end.received == Array("cba\n".utf8))
         #expect(end.connection.peerChain.first == Fixtures.first.chain.first)

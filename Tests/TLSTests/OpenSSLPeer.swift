@@ -22,12 +22,15 @@ final class OpenSSLPeer {
         var address = Self.loopback(port: 0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0 }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0
+            }
         }
         guard bound, listen(listener, 1) == 0 else { throw Failed(what: "listen") }
         Self.limitWaiting(listener)
         process = try Self.run(
-            ["s_client", "-connect", "127.0.0.1:\(UInt16(bigEndian: address.sin_port))"] + (isInteractive ? [] : ["-quiet"]) + arguments,
+            ["s_client", "-connect", "127.0.0.1:\(UInt16(bigEndian: address.sin_port))"]
+                + (isInteractive ? [] : ["-quiet"]) + arguments,
             input: input, output: nil)
         try input.fileHandleForWriting.write(contentsOf: Data(text.utf8))
         descriptor = accept(listener, nil, nil)
@@ -38,21 +41,25 @@ final class OpenSSLPeer {
     /// `openssl s_server`, which sends each line back reversed.
     init(server arguments: [String]) throws {
         let output = Pipe()
-        process = try Self.run(["s_server", "-accept", "127.0.0.1:0", "-naccept", "1", "-rev"] + arguments, input: input, output: output)
+        process = try Self.run(
+            ["s_server", "-accept", "127.0.0.1:0", "-naccept", "1", "-rev"] + arguments, input: input, output: output)
         var said = ""
         while !said.contains("\n") || !said.contains("ACCEPT") {
             let data = output.fileHandleForReading.availableData
             guard !data.isEmpty else { throw Failed(what: "s_server ended: \(said)") }
             said += String(decoding: data, as: UTF8.self)
         }
-        guard let line = said.split(separator: "\n").first(where: { $0.hasPrefix("ACCEPT") }), let colon = line.lastIndex(of: ":"),
+        guard let line = said.split(separator: "\n").first(where: { $0.hasPrefix("ACCEPT") }),
+            let colon = line.lastIndex(of: ":"),
             let port = UInt16(line[line.index(after: colon)...])
         else { throw Failed(what: "s_server said \(said)") }
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         Self.limitWaiting(descriptor)
         var address = Self.loopback(port: port)
         let connected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
         guard connected else { throw Failed(what: "connect") }
     }

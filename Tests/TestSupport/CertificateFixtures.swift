@@ -20,7 +20,8 @@ package final class FixtureAuthority: Sendable {
 
     /// A self-signed root, valid for ten years from now.
     package convenience init() throws {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("meshnode-test-\(UUID().uuidString)")
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "meshnode-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         try Data(Self.configuration.utf8).write(to: directory.appendingPathComponent("openssl.cnf"))
         try Self.openssl(
@@ -41,11 +42,13 @@ package final class FixtureAuthority: Sendable {
 
     /// An authority below this one; what it issues has both certificates in the chain. `rootPEM` stays the root's.
     package func makeIntermediate() throws -> FixtureAuthority {
-        let issued = try issue(sans: [], isCA: true, keyUsage: "critical,keyCertSign,cRLSign", extendedKeyUsage: nil, subject: "/O=sub")
+        let issued = try issue(
+            sans: [], isCA: true, keyUsage: "critical,keyCertSign,cRLSign", extendedKeyUsage: nil, subject: "/O=sub")
         let below = directory.deletingLastPathComponent().appendingPathComponent("meshnode-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: below, withIntermediateDirectories: true)
         for (from, to) in [("openssl.cnf", "openssl.cnf"), ("ca.pem", "root.pem")] {
-            try FileManager.default.copyItem(at: directory.appendingPathComponent(from), to: below.appendingPathComponent(to))
+            try FileManager.default.copyItem(
+                at: directory.appendingPathComponent(from), to: below.appendingPathComponent(to))
         }
         try Data(issued.chainPEM).write(to: below.appendingPathComponent("ca.pem"))
         try Data(issued.keyPEM).write(to: below.appendingPathComponent("ca.key"))
@@ -61,7 +64,8 @@ package final class FixtureAuthority: Sendable {
     ///   - requestDER: a PKCS #10 request to sign instead of one with a fresh key; then `keyPEM` is empty.
     package func issue(
         sans: [String], isCA: Bool = false, keyUsage: String? = "critical,digitalSignature",
-        extendedKeyUsage: String? = "serverAuth,clientAuth", subject: String = "/", days: Int = 1, requestDER: [UInt8]? = nil
+        extendedKeyUsage: String? = "serverAuth,clientAuth", subject: String = "/", days: Int = 1,
+        requestDER: [UInt8]? = nil
     ) throws -> Issued {
         let name = UUID().uuidString
         let file = { (suffix: String) in self.directory.appendingPathComponent(name + suffix) }
@@ -72,15 +76,19 @@ package final class FixtureAuthority: Sendable {
         try Data(extensions.utf8).write(to: file(".ext"))
         if let requestDER {
             try Data(requestDER).write(to: file(".der"))
-            try Self.openssl(directory, "req", "-config", "openssl.cnf", "-inform", "DER", "-in", "\(name).der", "-out", "\(name).csr")
+            try Self.openssl(
+                directory, "req", "-config", "openssl.cnf", "-inform", "DER", "-in", "\(name).der", "-out",
+                "\(name).csr")
             try Data().write(to: file(".key"))
         } else {
             try Self.openssl(
-                directory, "req", "-new", "-config", "openssl.cnf", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                directory, "req", "-new", "-config", "openssl.cnf", "-newkey", "ec", "-pkeyopt",
+                "ec_paramgen_curve:P-256",
                 "-nodes", "-keyout", "\(name).key", "-out", "\(name).csr", "-subj", subject)
         }
         try Self.openssl(
-            directory, "x509", "-req", "-in", "\(name).csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-extfile", "\(name).ext",
+            directory, "x509", "-req", "-in", "\(name).csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-extfile",
+            "\(name).ext",
             "-days", "\(days)", "-set_serial", "0x1\(name.replacingOccurrences(of: "-", with: "").prefix(15))", "-out",
             "\(name).leaf")
         let chain = [UInt8](try Data(contentsOf: file(".leaf"))) + issuerChain
@@ -117,7 +125,8 @@ package final class FixtureAuthority: Sendable {
         let output = errors.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
-            throw CommandFailed(output: arguments.joined(separator: " ") + ": " + String(decoding: output, as: UTF8.self))
+            throw CommandFailed(
+                output: arguments.joined(separator: " ") + ": " + String(decoding: output, as: UTF8.self))
         }
     }
 }

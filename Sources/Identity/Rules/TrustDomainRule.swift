@@ -10,7 +10,8 @@ enum TrustDomainRule {
     ) -> Result<Int64, PeerRefusal> {
         let domain = identity.trustDomain
         guard let store = bundles.store(of: domain) else {
-            return .failure(PeerRefusal(.trustDomainMismatch, "the peer \(identity) is of a trust domain that has no roots here"))
+            return .failure(
+                PeerRefusal(.trustDomainMismatch, "the peer \(identity) is of a trust domain that has no roots here"))
         }
         switch store.verifies(chain: chain, at: now, notBeforeTolerance: ValidityRule.clockSkew) {
         case .trusted(let validUntil):
@@ -18,10 +19,12 @@ enum TrustDomainRule {
         case .expired:
             return .failure(PeerRefusal(.certificateExpired, "a certificate that signed \(identity) has expired"))
         case .notYetValid:
-            return .failure(PeerRefusal(.certificateNotYetValid, "a certificate that signed \(identity) is not valid yet"))
+            return .failure(
+                PeerRefusal(.certificateNotYetValid, "a certificate that signed \(identity) is not valid yet"))
         case .untrusted(let text):
             return .failure(
-                PeerRefusal(.trustDomainMismatch, "the certificate of \(identity) is not from a root of \(domain): \(text)"))
+                PeerRefusal(
+                    .trustDomainMismatch, "the certificate of \(identity) is not from a root of \(domain): \(text)"))
         }
     }
 }

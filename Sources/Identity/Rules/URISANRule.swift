@@ -7,12 +7,16 @@ enum URISANRule {
     static func identity(of leaf: Certificate) -> Result<SPIFFEID, PeerRefusal> {
         guard leaf.uriSANs.count == 1, let uri = leaf.uriSANs.first else {
             return .failure(
-                PeerRefusal(.sanMismatch, "the peer's certificate \(leaf.serial) has \(leaf.uriSANs.count) URI SANs instead of one"))
+                PeerRefusal(
+                    .sanMismatch,
+                    "the peer's certificate \(leaf.serial) has \(leaf.uriSANs.count) URI SANs instead of one"))
         }
         guard let identity = SPIFFEID(uri: uri) else {
             // A stranger chose this text: as much of it as helps, and no more, goes to the log.
             return .failure(
-                PeerRefusal(.sanMismatch, "the peer's URI SAN \"\(uri.prefix(256))\" is not spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT"))
+                PeerRefusal(
+                    .sanMismatch,
+                    "the peer's URI SAN \"\(uri.prefix(256))\" is not spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT"))
         }
         return .success(identity)
     }

@@ -12,10 +12,10 @@ package enum ValidityRule {
             return PeerRefusal(.certificateExpired, "the peer's certificate \(leaf.serial) expired \(age) s ago")
         }
         guard hasBegun(notBefore: leaf.notBefore, at: now) else {
+            let wait = leaf.notBefore.subtractingReportingOverflow(now).partialValue
             return PeerRefusal(
                 .certificateNotYetValid,
-                "the peer's certificate \(leaf.serial) begins \(leaf.notBefore.subtractingReportingOverflow(now).partialValue) s "
-                    + "from now: compare the clocks of both nodes")
+                "the peer's certificate \(leaf.serial) begins \(wait) s from now: compare the clocks of both nodes")
         }
         return nil
     }
