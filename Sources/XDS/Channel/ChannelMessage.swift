@@ -45,6 +45,7 @@ package struct CertificateResponse: Hashable, Sendable {
 
     /// That of the request.
     package var id: UInt64
+    /// A certificate, or why there is none.
     package var outcome: Outcome
 
     package init(id: UInt64, outcome: Outcome) {

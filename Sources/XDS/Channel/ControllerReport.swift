@@ -18,6 +18,7 @@ package struct ControllerReport: Hashable, Sendable {
         package var field: String
         /// What is wrong.
         package var reason: String
+        /// How much it matters.
         package var severity: Severity
         /// `Kind namespace/name`; empty if it could not be read so far.
         package var object: String
@@ -42,6 +43,7 @@ package struct ControllerReport: Hashable, Sendable {
             case issuer
         }
 
+        /// What it is for.
         package var role: Role
         /// Its common name.
         package var subject: String
@@ -63,7 +65,9 @@ package struct ControllerReport: Hashable, Sendable {
 
     /// Version of the snapshot that the manifests gave; empty if there is none yet.
     package var snapshotVersion: String
+    /// What is wrong in the manifests, in the order of files and lines.
     package var problems: [Problem]
+    /// Roots and issuer.
     package var authority: [AuthorityCertificate]
 
     package init(snapshotVersion: String = "", problems: [Problem] = [], authority: [AuthorityCertificate] = []) {

@@ -13,7 +13,9 @@ package struct DeltaServer: ~Copyable, Sendable {
 
     /// A response and who gets it.
     package struct Outgoing: Hashable, Sendable {
+        /// Who gets it.
         package var client: ClientID
+        /// What it gets.
         package var response: DeltaResponse
     }
 
