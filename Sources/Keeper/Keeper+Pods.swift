@@ -236,15 +236,14 @@ extension Keeper {
         for pod in pods.values where pod.enrolment.isCaptured { try? pod.captured?.stopCapturing() }
     }
 
-    /// Takes the rules of all pods back.
-    func withdrawAll() {
-        for pod in pods.values {
+    /// Takes the rules of these pods back: of those that were being let go, there is nobody left to do it later.
+    func deleteRules(of isMeant: (Pod) -> Bool) {
+        for pod in pods.values where isMeant(pod) {
             do {
                 try pod.captured?.delete()
             } catch {
                 log(.error, "pod \(pod.name): its rules could not be deleted: \(error)")
             }
         }
-        pods = [:]
     }
 }

@@ -35,7 +35,9 @@ extension Keeper {
         loop.schedule(after: Self.controllerGrace, TimerCall { [unowned self] in self.controller?.child.signal(.kill) })
     }
 
+    /// The controller has ended, or none ran. One that ends while the worker drains does not cut the drain short.
     func controllerEnded() {
+        guard worker == nil else { return }
         loop.stop()
     }
 }

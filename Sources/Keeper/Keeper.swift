@@ -96,7 +96,7 @@ package final class Keeper {
     }
 
     private func finish() {
-        if configuration.withdrawsOnExit { withdrawAll() }
+        deleteRules { configuration.withdrawsOnExit || $0.enrolment.isWithdrawing }
         worker = nil
         controller = nil
         listeners.removeFiles()
