@@ -1,8 +1,10 @@
+// A fixture that cannot be made ends the test run, which is what a force try does.
+// swift-format-ignore-file: NeverUseForceTry, NeverForceUnwrap
+
 import Identity
 import Mesh
 import TLS
 import TestSupport
-import Testing
 
 /// What the tests of this target share: making an authority or a certificate costs a process.
 enum Fixtures {

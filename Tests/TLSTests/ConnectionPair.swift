@@ -1,7 +1,9 @@
+// A fixture that cannot be made ends the test run, which is what a force try does.
+// swift-format-ignore-file: NeverUseForceTry, NeverForceUnwrap
+
 import Bytes
 import TLS
 import TestSupport
-import Testing
 
 /// One authority for all tests of this target: making one costs a process.
 enum Fixtures {
