@@ -9,7 +9,8 @@ extension OnRealNamespaces {
             (
                 "nft flush table inet meshnode",
                 [
-                    .rulesDiffer(chain: "mangle_pre", firstPurpose: "the agent's connections to the application are marked"),
+                    .rulesDiffer(
+                        chain: "mangle_pre", firstPurpose: "the agent's connections to the application are marked"),
                     .rulesDiffer(chain: "mangle_out", firstPurpose: "answers on the agent's connections stay local"),
                     .rulesDiffer(chain: "nat_pre", firstPurpose: "connections within the pod are not captured"),
                     .rulesDiffer(chain: "nat_out", firstPurpose: "the agent's mark is exempt"),

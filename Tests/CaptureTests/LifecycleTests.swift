@@ -93,9 +93,10 @@ extension OnRealNamespaces {
             let pod = try TestPod()
             let capture = try pod.capture { plan in
                 plan.excludedInbound = Set(20_000..<21_000)
-                plan.excludedOutbound = Set((UInt16(1)...1000).map {
-                    ExcludedDestination(prefix("10.\($0 % 250).0.0/16"), ports: $0 * 10...$0 * 10 + 15)
-                })
+                plan.excludedOutbound = Set(
+                    (UInt16(1)...1000).map {
+                        ExcludedDestination(prefix("10.\($0 % 250).0.0/16"), ports: $0 * 10...$0 * 10 + 15)
+                    })
             }
             #expect(capture.verify() == nil)
         }

@@ -33,6 +33,16 @@ extension OnRealNamespaces {
             withExtendedLifetime(capture) {}
         }
 
+        @Test func `are redirected where loopback has no IPv6, too`() throws {
+            let pod = try TestPod()
+            try pod.listenEverywhere()
+            try pod.run("sysctl -qw net.ipv6.conf.lo.disable_ipv6=1")
+            let capture = try pod.capture()
+            #expect(capture.verify() == nil)
+            #expect(try pod.connect(from: pod.pod, to: TestPod.outsideV4, 9090).listener == "outbound")
+            try capture.delete()
+        }
+
         @Test(arguments: [TestPod.outsideV4, TestPod.outsideV6])
         func `with the agent's mark are exempt, in the bits of the mesh only`(address: String) throws {
             let pod = try TestPod()
@@ -122,7 +132,9 @@ extension OnRealNamespaces {
 
     @Suite struct `The agent's connection to the application` {
         @Test(arguments: [(TestPod.foreignV4, TestPod.podV4), (TestPod.foreignV6, TestPod.podV6)])
-        func `may carry the client's address, because the answers stay in the pod`(foreign: String, target: String) throws {
+        func `may carry the client's address, because the answers stay in the pod`(foreign: String, target: String)
+            throws
+        {
             let pod = try TestPod()
             try pod.listenEverywhere()
             let capture = try pod.capture()

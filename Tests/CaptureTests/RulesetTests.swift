@@ -44,7 +44,9 @@ import Testing
     }
 
     @Test func `of one prefix are joined`() {
-        let result = disjoint([("10.0.0.0/8", 1...5), ("10.0.0.0/8", 4...9), ("10.0.0.0/8", 10...11), ("10.0.0.0/8", 20...20)])
+        let result = disjoint([
+            ("10.0.0.0/8", 1...5), ("10.0.0.0/8", 4...9), ("10.0.0.0/8", 10...11), ("10.0.0.0/8", 20...20),
+        ])
         #expect(
             result == [
                 ExcludedDestination(prefix("10.0.0.0/8"), ports: 1...11),

@@ -100,7 +100,8 @@ final class TestPod {
 
     /// Connects and says which listener accepted it; "refused" and "nothing" where none did.
     @discardableResult
-    func connect(from space: String, to address: String, _ port: Int, _ options: [String: Any] = [:]) throws -> Reached {
+    func connect(from space: String, to address: String, _ port: Int, _ options: [String: Any] = [:]) throws -> Reached
+    {
         let basic: [String: Any] = ["do": "connect", "space": space, "to": address, "port": port]
         let answer = try order(basic.merging(options) { $1 })
         return Reached(

@@ -21,6 +21,8 @@ enum TrackedConnections {
     /// loose tracking their packets belong to no entry, and pass.
     /// - Throws: `unreadable` or `rejected`.
     static func forgetDirect(_ socket: inout NetlinkSocket) throws(CaptureError) {
+        // A listing walks the table of the whole machine, milliseconds long; most pods have nothing in it.
+        guard try count(&socket) > 0 else { return }
         for entry in try direct(&socket) {
             var messages = socket.makeMessages()
             append(to: &messages, .trackedConnection, IPCTNL_MSG_CT_DELETE, 0, family: entry.family) { message in
@@ -34,6 +36,22 @@ enum TrackedConnections {
                 throw failure.error(.rejected)
             }
         }
+    }
+
+    /// How many entries, of any protocol, the namespace has.
+    private static func count(_ socket: inout NetlinkSocket) throws(CaptureError) -> UInt32 {
+        var messages = socket.makeMessages()
+        let subject = NetlinkMessages.Subject.listing("the number of tracked connections")
+        append(to: &messages, subject, IPCTNL_MSG_CT_GET_STATS, 0, family: 0) { _ in }
+        messages.acknowledgeLast()
+        var count: UInt32?
+        let failure = try socket.list(messages) { message in
+            let number = message.number(Int(CTA_STATS_GLOBAL_ENTRIES.rawValue), behind: headerLength)
+            count = number.map { UInt32(bigEndian: $0) }
+        }
+        if let failure { throw failure.error(.unreadable) }
+        guard let count else { throw CaptureError(.unreadable, "the kernel named no number of tracked connections") }
+        return count
     }
 
     private static func direct(_ socket: inout NetlinkSocket) throws(CaptureError) -> [Entry] {

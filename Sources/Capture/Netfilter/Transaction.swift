@@ -80,7 +80,8 @@ struct Transaction: ~Copyable {
     private mutating func changeElements(
         _ elements: Set<NamedSet.Element>, of set: String, _ kind: nf_tables_msg_types, flags: Int32
     ) throws(CaptureError) {
-        var remaining = Array(elements)[...]
+        // The kernel lists intervals in the order in which they came.
+        var remaining = elements.sorted { $0.first.lexicographicallyPrecedes($1.first) }[...]
         while !remaining.isEmpty {
             let object = try SetObject(name: set)
             for element in remaining.prefix(Self.elementsPerMessage) { try object.add(element) }
