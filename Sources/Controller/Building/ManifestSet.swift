@@ -20,12 +20,7 @@ package struct ManifestSet: Hashable, Sendable {
 
     package init(_ manifests: [ManifestKey: StandingManifest] = [:]) { self.manifests = manifests }
 
-    /// Those objects that `select` picks, in the order of their names.
-    func all<Manifest>(_ select: (ManifestObject) -> Manifest?) -> [Manifest] {
-        manifests.compactMap { key, standing in select(standing.object).map { (key, $0) } }
-            .sorted { $0.0 < $1.0 }.map(\.1)
-    }
-
+    /// A problem of the object `key`, at the place where it is written.
     func problem(
         _ severity: ManifestProblem.Severity, about key: ManifestKey, field: String, _ reason: String
     ) -> ManifestProblem {

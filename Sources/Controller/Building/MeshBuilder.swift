@@ -42,26 +42,30 @@ package struct MeshBuilder: Sendable {
     }
 }
 
-/// The objects by kind, in the order of their names.
+/// The objects by kind, each kind in the order of namespace and name.
 struct BuildContext {
-    let namespaces: [String: NamespaceManifest]
-    let nodes: [String: NodeManifest]
-    let pods: [PodManifest]
-    let services: [ServiceManifest]
-    let slices: [EndpointSliceManifest]
-    let policies: [AuthorizationPolicyManifest]
-    let peerAuthentications: [PeerAuthenticationManifest]
+    private(set) var namespaces: [String: NamespaceManifest] = [:]
+    private(set) var nodes: [String: NodeManifest] = [:]
+    private(set) var pods: [PodManifest] = []
+    private(set) var services: [ServiceManifest] = []
+    private(set) var slices: [EndpointSliceManifest] = []
+    private(set) var policies: [AuthorizationPolicyManifest] = []
+    private(set) var peerAuthentications: [PeerAuthenticationManifest] = []
 
     init(_ set: ManifestSet) {
-        let spaces = set.all { if case .namespace(let manifest) = $0 { manifest } else { nil } }
-        namespaces = Dictionary(spaces.map { ($0.metadata.name, $0) }) { first, _ in first }
-        let nodeList = set.all { if case .node(let manifest) = $0 { manifest } else { nil } }
-        nodes = Dictionary(nodeList.map { ($0.metadata.name, $0) }) { first, _ in first }
-        pods = set.all { if case .pod(let manifest) = $0 { manifest } else { nil } }
-        services = set.all { if case .service(let manifest) = $0 { manifest } else { nil } }
-        slices = set.all { if case .endpointSlice(let manifest) = $0 { manifest } else { nil } }
-        policies = set.all { if case .authorizationPolicy(let manifest) = $0 { manifest } else { nil } }
-        peerAuthentications = set.all { if case .peerAuthentication(let manifest) = $0 { manifest } else { nil } }
+        let keys = set.manifests.keys.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
+        for key in keys {
+            switch set.manifests[key]?.object {
+            case .namespace(let manifest): namespaces[key.name] = manifest
+            case .node(let manifest): nodes[key.name] = manifest
+            case .pod(let manifest): pods.append(manifest)
+            case .service(let manifest): services.append(manifest)
+            case .endpointSlice(let manifest): slices.append(manifest)
+            case .authorizationPolicy(let manifest): policies.append(manifest)
+            case .peerAuthentication(let manifest): peerAuthentications.append(manifest)
+            case .serviceAccount, nil: break
+            }
+        }
     }
 }
 

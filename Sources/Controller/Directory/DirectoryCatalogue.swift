@@ -58,7 +58,7 @@ package struct DirectoryCatalogue: Hashable, Sendable {
         problems = []
         for (_, state) in files.sorted(by: { $0.key < $1.key }) {
             problems += state.problems
-            for (key, claim) in state.claims.sorted(by: { $0.key < $1.key }) {
+            for (key, claim) in state.claims {
                 guard let first = winners[key] else {
                     winners[key] = claim
                     continue
