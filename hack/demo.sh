@@ -286,9 +286,11 @@ main() {
     first "Debian packages are installed" install_missing "${build_packages[@]}" "${demo_packages[@]}"
     if ((!only_direct)) && [[ -z $binary ]]; then
         command -v swift >/dev/null || {
-            echo "hack/demo.sh: Swift 6.2 or later is needed to build: https://www.swift.org/install/linux/" >&2
+            echo "hack/demo.sh: Swift 6.2 or later is needed: https://www.swift.org/install/linux/" >&2
+            echo "If you have it and used sudo: sudo env PATH=\"\$PATH\" hack/demo.sh" >&2
             exit 1
         }
+        echo "building meshnode: this takes some minutes the first time"
         first "meshnode is built (release)" build
     fi
     local begin=$EPOCHREALTIME
