@@ -42,9 +42,12 @@ extension Keeper {
             ([control.raw(at: 1), stream.raw(at: 0)].compactMap(\.self))
             + [listeners.admin.raw, listeners.metrics.raw, listeners.readiness.raw]
             + pairs.compactMap { $0.raw(at: 1) }
-        let child = try RunningChild(launch(specification), loop: loop) { [unowned self] exit in workerExited(exit) }
+        let child = try RunningChild(launch(specification), loop: loop) { [unowned self] exit in
+            workerExited(exit)
+        }
         return Worker(
-            child: child, control: try channel(control) { [unowned self] channel, bytes, descriptors throws(KeeperError) in
+            child: child,
+            control: try channel(control) { [unowned self] channel, bytes, descriptors throws(KeeperError) in
                 receive(try WorkerToKeeper(decoding: bytes, descriptorCount: descriptors.count), on: channel)
             },
             loops: try pairs.map { pair throws(SystemError) in
@@ -157,7 +160,9 @@ extension Keeper {
         specification.identity = configuration.controllerIdentity
         specification.isSessionLeader = true
         specification.descriptors = [pair.raw(at: 1)].compactMap(\.self) + [listeners.controller.raw]
-        let child = try RunningChild(launch(specification), loop: loop) { [unowned self] exit in controllerExited(exit) }
+        let child = try RunningChild(launch(specification), loop: loop) { [unowned self] exit in
+            controllerExited(exit)
+        }
         guard let near = pair.take(at: 0) else { throw SystemError("socketpair", SystemError.badDescriptor) }
         let channel = try MessageChannel(MessageSocket(near), loop: loop) {
             [unowned self] _, bytes, descriptors throws(KeeperError) in

@@ -115,7 +115,9 @@ extension Keeper {
             pod.trouble = nil
             pod.enrolment.captureSucceeded()
             worker?.sendToLoops(.podEnrolled(pod.wish.uid), captured.listeners)
-            log(.info, "pod \(pod.name) is captured (\(found.path), \(captured.uncapturedConnections) connections before)")
+            log(
+                .info,
+                "pod \(pod.name) is captured (\(found.path), \(captured.uncapturedConnections) connections before)")
         } catch {
             if pod.enrolment.report.state != .failed { log(.error, "pod \(pod.name) cannot be captured: \(error)") }
             pod.enrolment.captureFailed(at: loop.now, reason: error.message)
@@ -138,7 +140,11 @@ extension Keeper {
         for pod in pods.values where pod.captured != nil {
             if pod.enrolment.isWithdrawing { endWithdrawal(pod) } else { verify(pod) }
         }
-        let missing = pods.values.filter { $0.captured.map(isMissing) ?? false }
+        var missing: [Pod] = []
+        for pod in pods.values {
+            guard let captured = pod.captured else { continue }
+            if isMissing(captured) { missing.append(pod) } else { captured.missedLooks = 0 }
+        }
         if !missing.isEmpty { lookFor(missing) }
         for pod in pods.values { tellIfChanged(pod) }
     }
@@ -174,21 +180,30 @@ extension Keeper {
 
     /// Whether the namespace is no longer where it was found, or lost the pod's addresses.
     private func isMissing(_ captured: CapturedPod) -> Bool {
-        Files.status(captured.path)?.inode != captured.namespace.inode || !hasAddress(captured, of: captured.appliedWish)
+        Files.status(captured.path)?.inode != captured.namespace.inode
+            || !hasAddress(captured, of: captured.appliedWish)
     }
 
     /// A namespace that nothing refers to any more is dead: what is open in it would keep it alive. Twice in a row, so
     /// that one failed look costs nobody its connections.
     private func lookFor(_ missing: [Pod]) {
-        let living = finder.livingInodes()
+        let living = finder.living()
         for pod in missing {
             guard let captured = pod.captured else { continue }
-            if living.contains(captured.namespace.inode), hasAddress(captured, of: captured.appliedWish) { continue }
+            let path = living[captured.namespace.inode]
+            if let path { captured.path = path }
+            if path != nil, hasAddress(captured, of: captured.appliedWish) {
+                captured.missedLooks = 0
+                continue
+            }
             captured.missedLooks += 1
             guard captured.missedLooks >= 2 else { continue }
-            let reason = living.contains(captured.namespace.inode)
-                ? "its namespace no longer has its address \(pod.addressText)" : "its network namespace is gone"
-            lose(pod, reason: reason)
+            let isAlive = path != nil
+            lose(
+                pod,
+                reason: isAlive
+                    ? "its namespace no longer has its address \(pod.addressText)"
+                    : "its network namespace is gone")
         }
         scheduleSearch()
     }
@@ -219,6 +234,10 @@ extension Keeper {
         case .requestSockets(let uid, let family, let count):
             guard let pod = pods[uid], pod.enrolment.isCaptured, let captured = pod.captured else {
                 return channel.send(KeeperToLoop.socketsFailed(uid, family, code: SystemError.missing))
+            }
+            // One that asks and does not take what it asked for is not given more descriptors to hold.
+            guard channel.waitingCount < 16 else {
+                return channel.send(KeeperToLoop.socketsFailed(uid, family, code: SystemError.tryAgain))
             }
             do {
                 let sockets = try captured.makeSockets(family, count: count)

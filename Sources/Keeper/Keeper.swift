@@ -4,7 +4,8 @@ package import Kernel
 internal import Mesh
 
 /// The privileged process of the agent: it captures pods, opens every socket that must live in one, holds all
-/// listeners, and starts the worker and the controller again when they end. It parses nothing that comes from the network.
+/// listeners, and starts the worker and the controller again when they end. It parses nothing that comes from
+/// the network.
 ///
 /// Confined to the thread that calls `run`, but for `stop`.
 package final class Keeper {
@@ -77,11 +78,11 @@ package final class Keeper {
         if handlesSignals {
             signals = try SignalHandler(loop: loop) { [unowned self] in stopRequested() }
         }
+        defer { finish() }
         scheduleTick()
         perform(controllerSupervisor.startRequested(), startController)
         perform(workerSupervisor.startRequested(), startWorker)
         try loop.run()
-        finish()
     }
 
     /// Ends the agent as SIGTERM does. May be called from any thread.

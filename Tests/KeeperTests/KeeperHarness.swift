@@ -25,7 +25,9 @@ final class FakeChild: @unchecked Sendable {
         let channels = isWorker ? [0] + Array(5..<numbers.count) : [0]
         descriptors = DescriptorList(owning: numbers)
         var sockets: [Int32: SocketBox] = [:]
-        for index in channels { sockets[Int32(index) + 3] = SocketBox(descriptors.take(at: index)!) }
+        for index in channels {
+            if let end = descriptors.take(at: index) { sockets[Int32(index) + 3] = SocketBox(end) }
+        }
         self.sockets = sockets
     }
 
@@ -33,11 +35,12 @@ final class FakeChild: @unchecked Sendable {
     func raw(_ inherited: Int32) -> Int32? { descriptors.raw(at: Int(inherited) - 3) }
 
     func send(_ message: some KeeperMessage, to inherited: Int32) throws {
-        #expect(try sockets[inherited]!.socket.send(message.encoded()) == .sent)
+        let box = try #require(sockets[inherited])
+        #expect(try box.socket.send(message.encoded()) == .sent)
     }
 
     func sendRaw(_ bytes: [UInt8], to inherited: Int32) throws {
-        _ = try sockets[inherited]!.socket.send(bytes)
+        _ = try sockets[inherited]?.socket.send(bytes)
     }
 
     /// The next message that comes within ten seconds.
@@ -100,7 +103,9 @@ final class KeeperHarness: @unchecked Sendable {
         let ready = DispatchOnce()
         let body = Body { [self, configuration] in
             do {
-                let keeper = try Keeper(configuration) { specification throws(SystemError) in try self.launch(specification) }
+                let keeper = try Keeper(configuration) { specification throws(SystemError) in
+                    try self.launch(specification)
+                }
                 self.keeper = keeper
                 ready.signal()
                 try? keeper.run(handlesSignals: false)
@@ -112,7 +117,7 @@ final class KeeperHarness: @unchecked Sendable {
         pthread_create(
             &thread, nil,
             { raw in
-                Unmanaged<Body>.fromOpaque(raw!).takeRetainedValue().run()
+                if let raw { Unmanaged<Body>.fromOpaque(raw).takeRetainedValue().run() }
                 return nil
             }, Unmanaged.passRetained(body).toOpaque())
         ready.wait()

@@ -160,8 +160,9 @@ struct KeeperTests {
         pod = nil
         #expect(try worker.nextLoopMessage().0 == .podWithdrawn(wish.uid))
         let report = try worker.report { $0.state == .pending && !$0.detail.isEmpty && $0.detail != "being captured" }
-        #expect(["its network namespace is gone", "no network namespace on this node has its address 10.201.17.1"]
-            .contains(report.detail))
+        #expect(
+            ["its network namespace is gone", "no network namespace on this node has its address 10.201.17.1"]
+                .contains(report.detail))
         // The address in a new namespace is captured anew.
         let again = TestNamespace(addresses: ["10.201.17.1/32"])
         #expect(try worker.nextLoopMessage().0 == .podEnrolled(wish.uid))
@@ -216,7 +217,8 @@ struct KeeperTests {
         #expect(own.hasSuffix("/meshnode-agent-\(CurrentProcess.pid)"))
         harness.stop()
         #expect(try worker.nextLoopMessage().0 == .drain(milliseconds: 30_000))
-        while try worker.receive(KeeperToWorker.self, from: Inherited.Worker.control).0 != .drain(milliseconds: 30_000) {}
+        while try worker.receive(KeeperToWorker.self, from: Inherited.Worker.control).0 != .drain(milliseconds: 30_000)
+        {}
         #expect(Files.status("\(harness.directory)/agent.sock")?.mode == 0o600)
         kill(worker.pid, SIGKILL)
         harness.join()
@@ -246,6 +248,33 @@ struct KeeperTests {
         #expect(kill(worker.pid, 0) == -1 && errno == ESRCH)
     }
 
+    @Test func `asked a second time the agent ends at once`() throws {
+        let harness = KeeperHarness()
+        let worker = try harness.next(isWorker: true)
+        harness.stop()
+        #expect(try worker.nextLoopMessage().0 == .drain(milliseconds: 30_000))
+        harness.stop()
+        let asked = ContinuousClock.now
+        harness.join()
+        #expect(ContinuousClock.now - asked < .seconds(5))
+        #expect(kill(worker.pid, 0) == -1 && errno == ESRCH)
+    }
+
+    @Test func `a changed wish is followed without letting the pod go`() throws {
+        let pod = TestNamespace(addresses: ["10.201.23.1/32"])
+        var wish = wish("a", ["10.201.23.1"])
+        let (harness, worker, controller, _) = try captured(wish)
+        defer { end(harness, worker) }
+        wish.excludedInboundPorts = [9191]
+        try controller.send(ControllerToKeeper.podWanted(wish), to: Inherited.Controller.keeper)
+        _ = try worker.report { $0.state == .captured }
+        while !Commands.shell("ip netns exec \(pod.name) nft list set inet meshnode excluded_in | grep -q 9191") {}
+        #expect(pod.redirects)
+        // Nothing was withdrawn: the next thing the worker hears is the answer to this.
+        try worker.send(LoopToKeeper.requestSockets(wish.uid, .v4, count: 1), to: Inherited.Worker.firstLoop)
+        #expect(try worker.nextLoopMessage().0 == .sockets(wish.uid, .v4, count: 1))
+    }
+
     @Test func `a second agent in the same run directory is refused and the first named`() throws {
         let first = KeeperHarness()
         let worker = try first.next(isWorker: true)
@@ -253,7 +282,8 @@ struct KeeperTests {
         let second = KeeperHarness { $0.runDirectory = first.directory }
         second.join()
         #expect(second.failure?.code == .alreadyRunning)
-        #expect(second.failure?.message.contains("another agent runs on this node (process \(CurrentProcess.pid))") == true)
+        #expect(
+            second.failure?.message.contains("another agent runs on this node (process \(CurrentProcess.pid))") == true)
     }
 
     @Test func `a port in use is told by its number`() throws {
@@ -268,7 +298,8 @@ struct KeeperTests {
         #expect(second.failure?.message.hasPrefix("readiness port \(port) is in use") == true)
     }
 
-    @Test func `the worker's stream to the controller waits until a controller takes it, and can be had again`() throws {
+    @Test func `the worker's stream to the controller waits until a controller takes it, and can be had again`() throws
+    {
         let harness = KeeperHarness()
         let worker = try harness.next(isWorker: true)
         defer { end(harness, worker) }

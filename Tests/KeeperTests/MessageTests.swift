@@ -7,12 +7,14 @@ import Testing
 
 private let uid = WorkloadUID("Kubernetes//Pod/shop/web")
 
+private func prefix(_ text: String) -> IPPrefix { IPPrefix(text) ?? IPPrefix(ip("192.0.2.1")) }
+
 private let wish = PodWish(
     uid: uid, namespace: "shop", name: "web", addresses: [ip("10.201.0.7"), ip("fd00:201::7")],
     excludedInboundPorts: [9090, 1],
     excludedOutbound: [
-        ExcludedDestination(IPPrefix("10.0.0.0/8")!, ports: 0...65535),
-        ExcludedDestination(IPPrefix("fd00::/8")!, ports: 53...53),
+        ExcludedDestination(prefix("10.0.0.0/8"), ports: 0...65535),
+        ExcludedDestination(prefix("fd00::/8"), ports: 53...53),
     ],
     options: [.bypassesInbound, .abortsOldInbound])
 
@@ -157,7 +159,8 @@ private func decodeAsEverything(_ bytes: [UInt8], descriptorCount: Int = 0) -> I
     @Test func `the largest wish fits in one message`() throws {
         let large = PodWish(
             uid: WorkloadUID(String(repeating: "u", count: 512)), namespace: String(repeating: "n", count: 253),
-            name: String(repeating: "p", count: 253), addresses: (1...8).map { IPAddress(v6: 0xfd << 120 | UInt128($0)) },
+            name: String(repeating: "p", count: 253),
+            addresses: (1...8).map { IPAddress(v6: 0xfd << 120 | UInt128($0)) },
             excludedInboundPorts: Array(1...64),
             excludedOutbound: (1...64).map {
                 ExcludedDestination(IPPrefix(IPAddress(v6: 0xfd << 120 | UInt128($0))), ports: 1...2)

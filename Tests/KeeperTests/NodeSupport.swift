@@ -8,7 +8,8 @@ enum Commands {
     @discardableResult
     static func shell(_ command: String) -> Bool {
         var specification = ChildSpecification(
-            arguments: ["sh", "-c", "{ \(command); } >/dev/null 2>&1"], environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+            arguments: ["sh", "-c", "{ \(command); } >/dev/null 2>&1"],
+            environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
         specification.path = "/bin/sh"
         guard let child = try? ChildProcess.start(specification) else { return false }
         var entry = pollfd(fd: child.descriptor.raw, events: Int16(POLLIN), revents: 0)
@@ -53,5 +54,18 @@ final class TestNamespace: Sendable {
     /// Whether new outbound connections are captured.
     var redirects: Bool {
         Commands.shell("ip netns exec \(name) nft list table inet meshnode | grep -q 'redirect to :15001'")
+    }
+}
+
+/// A veth between two namespaces.
+enum Wire {
+    static func connect(
+        _ first: TestNamespace, _ firstAddress: String, _ second: TestNamespace, _ secondAddress: String
+    ) {
+        Commands.shell("ip -n \(first.name) link add eth0 type veth peer name eth0 netns \(second.name)")
+        for (namespace, address) in [(first, firstAddress), (second, secondAddress)] {
+            Commands.shell("ip -n \(namespace.name) addr add \(address) dev eth0")
+            Commands.shell("ip -n \(namespace.name) link set eth0 up")
+        }
     }
 }

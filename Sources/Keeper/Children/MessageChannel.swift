@@ -41,6 +41,9 @@ final class MessageChannel: EventHandler {
         close()
     }
 
+    /// Messages that the child has not taken yet.
+    var waitingCount: Int { queue.count }
+
     /// Sends `message` as soon as the child takes it.
     /// - Parameter descriptors: go with it, all of them, and stay the caller's.
     func send(_ message: some KeeperMessage, _ descriptors: DescriptorList? = nil) {

@@ -30,7 +30,8 @@ extension KeeperMessage {
     }
 
     /// Reads a whole message.
-    /// - Parameter descriptorCount: how many descriptors came with it; another number than the message asks for is refused.
+    /// - Parameter descriptorCount: how many descriptors came with it; another number than the message asks for
+    ///   is refused.
     /// - Throws: `malformedMessage`, whatever is wrong.
     package init(decoding bytes: [UInt8], descriptorCount: Int) throws(KeeperError) {
         var reader = MessageReader(bytes)

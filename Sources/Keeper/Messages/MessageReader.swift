@@ -36,7 +36,9 @@ package struct MessageReader {
         let count = Int(try number(UInt16.self))
         guard count <= limit else { throw .malformed("a text of \(count) bytes where \(limit) are allowed") }
         let utf8 = try bytes(count)
-        guard !utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else { throw .malformed("control characters in a text") }
+        guard !utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
+            throw .malformed("control characters in a text")
+        }
         guard let text = String(validating: utf8, as: UTF8.self) else { throw .malformed("a text that is not UTF-8") }
         return text
     }
@@ -59,7 +61,9 @@ package struct MessageReader {
         let family = try family()
         let raw = try bytes(family == .v4 ? 4 : 16)
         // A mapped address in the long form would have two spellings.
-        guard let address = IPAddress(networkBytes: raw), address.family == family else { throw .malformed("an address") }
+        guard let address = IPAddress(networkBytes: raw), address.family == family else {
+            throw .malformed("an address")
+        }
         return address
     }
 

@@ -20,7 +20,9 @@ package struct MessageWriter {
     mutating func text(_ text: String, limit: Int) throws(KeeperError) {
         let utf8 = Array(text.utf8)
         guard utf8.count <= limit else { throw .malformed("a text of \(utf8.count) bytes where \(limit) are allowed") }
-        guard !utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else { throw .malformed("control characters in a text") }
+        guard !utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
+            throw .malformed("control characters in a text")
+        }
         number(UInt16(utf8.count))
         bytes += utf8
     }
@@ -54,7 +56,9 @@ package struct MessageWriter {
     mutating func list<Element>(
         _ elements: [Element], limit: Int, _ write: (inout MessageWriter, Element) throws(KeeperError) -> Void
     ) throws(KeeperError) {
-        guard elements.count <= limit else { throw .malformed("a list of \(elements.count) where \(limit) are allowed") }
+        guard elements.count <= limit else {
+            throw .malformed("a list of \(elements.count) where \(limit) are allowed")
+        }
         number(UInt8(elements.count))
         for element in elements { try write(&self, element) }
     }

@@ -68,7 +68,8 @@ package struct PodWish: Hashable, Sendable {
         try writer.text(namespace, limit: MessageLimits.name)
         try writer.text(name, limit: MessageLimits.name)
         try writer.list(addresses, limit: MessageLimits.addresses) { writer, address in writer.address(address) }
-        try writer.list(excludedInboundPorts, limit: MessageLimits.excludedPorts) { writer, port in writer.number(port) }
+        try writer.list(excludedInboundPorts, limit: MessageLimits.excludedPorts) { writer, port in writer.number(port)
+        }
         try writer.list(excludedOutbound, limit: MessageLimits.excludedDestinations) { writer, destination in
             destination.write(to: &writer)
         }

@@ -17,8 +17,8 @@ final class CapturedPod {
     private var earlier: EarlierConnections
     /// How often the rules were set right.
     private(set) var repairCount: UInt32 = 0
-    /// Where the namespace was found, to see cheaply whether it still is there.
-    let path: String
+    /// Where the namespace was last seen, to see cheaply whether it still is there.
+    var path: String
     /// Looks in a row at which it was not.
     var missedLooks = 0
 
@@ -54,7 +54,10 @@ final class CapturedPod {
     func apply(_ wish: PodWish) throws(KeeperError) {
         let plan = PodCapturePlan(wish, exemption: exemption)
         do {
-            try namespace.perform { () throws(CaptureError) in try capture.enrol(plan) }
+            try namespace.perform {
+                try capture.enrol(plan)
+                if wish.options.contains(.abortsOldInbound) { try? earlier.abortInbound() }
+            }
         } catch {
             throw KeeperError(.enrolment, "\(error)")
         }

@@ -29,8 +29,9 @@ struct NamespaceFinder {
         return found
     }
 
-    /// The numbers of all namespaces that a name or a process still refers to.
-    func livingInodes() -> Set<UInt64> {
-        Set(NamespaceCandidates.list(directories: directories).map(\.inode))
+    /// The numbers of all namespaces that a name or a process still refers to, and where they can be seen.
+    func living() -> [UInt64: String] {
+        let candidates = NamespaceCandidates.list(directories: directories)
+        return Dictionary(candidates.map { ($0.inode, $0.path) }) { first, _ in first }
     }
 }

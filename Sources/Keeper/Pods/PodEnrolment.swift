@@ -160,7 +160,9 @@ package struct PodEnrolment: ~Copyable {
         return true
     }
 
-    private mutating func search(after attempts: Int, at now: ContinuousClock.Instant, isFailure: Bool, reason: String) {
+    private mutating func search(
+        after attempts: Int, at now: ContinuousClock.Instant, isFailure: Bool, reason: String
+    ) {
         let delay = Backoff(first: Self.firstDelay, longest: Self.longestDelay).delay(after: attempts)
         state = .searching(attempts: attempts + 1, due: now + delay, isFailure: isFailure, reason: reason)
     }

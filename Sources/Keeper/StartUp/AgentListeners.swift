@@ -56,6 +56,7 @@ final class AgentListeners {
     private static func explain(_ what: String, _ error: SystemError) -> KeeperError {
         guard error.isAddressInUse else { return KeeperError(.resources, "\(what): \(error)") }
         return KeeperError(
-            .addressInUse, "\(what) is in use: another program listens there, or the worker of an agent that was killed")
+            .addressInUse, "\(what) is in use: another program listens there, or the worker of an agent that was killed"
+        )
     }
 }

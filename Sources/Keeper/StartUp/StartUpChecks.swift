@@ -41,7 +41,8 @@ enum StartUpChecks {
         case .locked(let lock): return lock
         case .heldByOther(let pid):
             let process = pid.map { " (process \($0))" } ?? ""
-            throw KeeperError(.alreadyRunning, "another agent runs on this node\(process): it holds \(configuration.lockPath)")
+            throw KeeperError(
+                .alreadyRunning, "another agent runs on this node\(process): it holds \(configuration.lockPath)")
         }
     }
 }

@@ -77,7 +77,9 @@ extension Descriptor {
         while offset < bytes.count {
             let start = offset
             offset += try retrying("write") {
-                unsafe bytes.withUnsafeBytes { unsafe write(number, $0.baseAddress?.advanced(by: start), $0.count - start) }
+                unsafe bytes.withUnsafeBytes {
+                    unsafe write(number, $0.baseAddress?.advanced(by: start), $0.count - start)
+                }
             }
         }
     }

@@ -26,7 +26,8 @@ package final class DirectoryWatcher {
     /// A bound against a link that leads to a parent by ever new mounts.
     private static let maxDepth = 32
     private static let events = UInt32(
-        IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB)
+        IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB
+    )
 
     /// - Throws: if `root` is not a directory or cannot be read, or the user's inotify limits are reached (ENOSPC,
     ///   EMFILE).
@@ -49,7 +50,9 @@ package final class DirectoryWatcher {
         while let events = try readEvents() {
             for event in events {
                 if event.mask & UInt32(IN_Q_OVERFLOW) != 0 { isOverflowed = true }
-                if event.watch == rootWatch, event.mask & UInt32(IN_DELETE_SELF | IN_MOVE_SELF) != 0 { isRootGone = true }
+                if event.watch == rootWatch, event.mask & UInt32(IN_DELETE_SELF | IN_MOVE_SELF) != 0 {
+                    isRootGone = true
+                }
                 if let path = handle(event) { changed.insert(path) }
             }
         }

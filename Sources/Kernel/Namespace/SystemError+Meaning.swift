@@ -5,6 +5,8 @@ extension SystemError {
     package var isMissingFamily: Bool { code == EAFNOSUPPORT || code == EADDRNOTAVAIL }
     /// The other side does not take it now.
     package var wouldBlock: Bool { code == EAGAIN }
+    /// EAGAIN.
+    package static var tryAgain: Int32 { EAGAIN }
     /// ENOENT.
     package static var missing: Int32 { ENOENT }
 }

@@ -82,7 +82,9 @@ package struct ChildProcess: ~Copyable, Sendable {
             }
         }
         guard pid > 0 else {
-            let step = unsafe withUnsafeBytes(of: failure.step) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let step = unsafe withUnsafeBytes(of: failure.step) {
+                unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             throw SystemError("start \(specification.path): \(step)", failure.code)
         }
         return ChildProcess(
@@ -109,7 +111,7 @@ private func withCStrings<R>(
     _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R
 ) -> R {
     var pointers = unsafe strings.map { unsafe strdup($0) } + [nil]
-    defer { for unsafe pointer in unsafe pointers { unsafe free(pointer) } }
+    defer { unsafe pointers.forEach { unsafe free($0) } }
     return unsafe pointers.withUnsafeMutableBufferPointer { buffer in
         // The array has at least the terminating nil, so its base address is never nil.
         unsafe body(UnsafePointer(buffer.baseAddress.unsafelyUnwrapped))

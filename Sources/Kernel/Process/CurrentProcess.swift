@@ -30,8 +30,8 @@ package enum CurrentProcess {
         Int(try retrying("setrlimit") { mn_raise_descriptor_limit(UInt64(max(0, wanted))) })
     }
 
-    /// Refuses, in every thread (or in this one only) and for good, the system calls that a data plane never needs and an attacker would:
-    /// namespaces, mounts, other processes' memory, kernel modules, keys, new programs, io_uring. Sets
+    /// Refuses, in every thread (or in this one only) and for good, the system calls that a data plane never needs
+    /// and an attacker would: namespaces, mounts, other processes' memory, kernel modules, keys, new programs, io_uring. Sets
     /// no_new_privs. Called by the worker before it reads anything.
     package static func denyDangerousCalls(inAllThreads: Bool = true) throws(SystemError) {
         try retrying("seccomp") { mn_deny_dangerous_calls(inAllThreads ? 1 : 0) }

@@ -95,7 +95,9 @@ final class TestDirectory: Sendable {
 
     @Test func `a path too long for a socket is refused`() {
         let path = "/tmp/" + String(repeating: "x", count: 120)
-        #expect(throws: SystemError("socket path \(path)", ENAMETOOLONG)) { _ = try UnixSocket.listen(path, mode: 0o600) }
+        #expect(throws: SystemError("socket path \(path)", ENAMETOOLONG)) {
+            _ = try UnixSocket.listen(path, mode: 0o600)
+        }
     }
 }
 

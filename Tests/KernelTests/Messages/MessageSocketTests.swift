@@ -5,7 +5,8 @@ import Testing
 @Suite struct MessageSocketTests {
     private func ends() throws -> (MessageSocketBox, MessageSocketBox) {
         let pair = try MessageSocket.makePair()
-        return (MessageSocketBox(pair.take(at: 0)!), MessageSocketBox(pair.take(at: 1)!))
+        guard let near = pair.take(at: 0), let far = pair.take(at: 1) else { throw SystemError("socketpair", EBADF) }
+        return (MessageSocketBox(near), MessageSocketBox(far))
     }
 
     /// Holds a `~Copyable` end in a tuple.
@@ -37,7 +38,9 @@ import Testing
 
     @Test func `messages keep their bounds and their order`() throws {
         let (near, far) = try ends()
-        for number in UInt8(0)..<50 { #expect(try near.socket.send(Array(repeating: number, count: Int(number) + 1)) == .sent) }
+        for number in UInt8(0)..<50 {
+            #expect(try near.socket.send(Array(repeating: number, count: Int(number) + 1)) == .sent)
+        }
         for number in UInt8(0)..<50 {
             guard case .message(let bytes, _) = try far.socket.receive() else {
                 Issue.record("no message \(number)")

@@ -57,7 +57,8 @@ struct NetworkNamespaceTests {
         let other = TestNamespace()
         let inode = try NetworkNamespace.open(path: other.path).inode
         var specification = ChildSpecification(
-            arguments: ["sh", "-c", "exec ip netns exec \(other.name) sleep 1000"], environment: ["PATH=/usr/sbin:/usr/bin:/bin"])
+            arguments: ["sh", "-c", "exec ip netns exec \(other.name) sleep 1000"],
+            environment: ["PATH=/usr/sbin:/usr/bin:/bin"])
         specification.path = "/bin/sh"
         let child = try ChildProcess.start(specification)
         defer {

@@ -57,7 +57,7 @@ enum Commands {
         pthread_create(
             &thread, nil,
             { raw in
-                Unmanaged<Box>.fromOpaque(raw!).takeRetainedValue().body()
+                if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
                 return nil
             }, Unmanaged.passRetained(Box(body)).toOpaque())
         pthread_join(thread, nil)
