@@ -82,8 +82,10 @@ extension HTTP2Session {
         guard count > 0, let index = slotIndex(number), let base = unsafe input.base, let data = unsafe data else {
             return Self.proceed
         }
+        let slot = streams[index]
+        let stream = StreamID(number: number, slot: Int32(truncatingIfNeeded: index))
         let offset = unsafe UnsafeRawPointer(data) - base
-        events.append(.data(streams.stream(at: index), token: streams[index].token, offset: offset, count: count))
+        events.append(.data(stream, token: slot.token, offset: offset, count: count))
         return Self.proceed
     }
 
@@ -144,7 +146,9 @@ extension HTTP2Session {
         events.append(.finished(streams.stream(at: index), token: streams[index].token))
     }
 
+    /// Only a client can make work with resets: it opens the streams.
     private func resetReceived(_ number: Int32) {
+        guard role == .server else { return }
         if let index = slotIndex(number), !streams[index].flags.contains(.answered) {
             counts.resetsUnanswered += 1
         } else {

@@ -88,14 +88,11 @@ extension HTTP2Session {
 
     /// The slot of a stream by its number. The slot's index travels as the library's stream user data.
     func slotIndex(_ number: Int32) -> Int? {
-        if number == input.lastNumber, streams.slots.indices.contains(input.lastSlot),
-            streams[input.lastSlot].number == number
-        {
-            return input.lastSlot
-        }
+        let last = input.lastSlot
+        if number == input.lastNumber, streams.holds(number, at: last) { return last }
         let data = unsafe nghttp2_session_get_stream_user_data(session, number)
         let index = Int(bitPattern: data) - 1
-        guard number > 0, streams.slots.indices.contains(index), streams[index].number == number else { return nil }
+        guard number > 0, streams.holds(number, at: index) else { return nil }
         input.lastNumber = number
         input.lastSlot = index
         return index

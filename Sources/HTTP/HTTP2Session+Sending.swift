@@ -53,7 +53,8 @@ extension HTTP2Session {
             guard unsafe space.payloadCount > 0 else { return 0 }
             filled = unsafe max(0, min(fill(space), space.payloadCount))
             guard filled > 0 else { return 0 }
-            unsafe output.push = unsafe PendingPush(stream: stream.number, remaining: filled, cursor: writable.baseAddress)
+            unsafe output.push = PendingPush(
+                stream: stream.number, remaining: filled, cursor: writable.baseAddress)
             status = emitPush()
             return unsafe output.push.emitted
         }

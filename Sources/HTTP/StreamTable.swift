@@ -57,11 +57,16 @@ struct StreamTable {
     /// The slot's index if the stream is still the one in it.
     func index(of stream: StreamID) -> Int? {
         let index = Int(stream.slot)
-        guard slots.indices.contains(index), slots[index].number == stream.number, stream.number > 0 else { return nil }
-        return index
+        return stream.number > 0 && holds(stream.number, at: index) ? index : nil
     }
 
-    func stream(at index: Int) -> StreamID { StreamID(number: slots[index].number, slot: Int32(truncatingIfNeeded: index)) }
+    func holds(_ number: Int32, at index: Int) -> Bool {
+        slots.indices.contains(index) && slots[index].number == number
+    }
+
+    func stream(at index: Int) -> StreamID {
+        StreamID(number: slots[index].number, slot: Int32(truncatingIfNeeded: index))
+    }
 
     subscript(index: Int) -> StreamSlot {
         get { slots[index] }

@@ -37,12 +37,16 @@ struct AbuseBudget {
         emptyData.earn(payloadFrames)
         windowUpdates.earn(Double(sentFrames) * 4 + Double(counts.headers) * 2)
         others.earn(Double(counts.headers) * 2)
-        guard emptyData.take(Double(counts.emptyData), at: now) else { return .emptyData }
-        guard pings.take(Double(counts.pings), at: now) else { return .ping }
-        guard settings.take(Double(counts.settings), at: now) else { return .settings }
-        guard windowUpdates.take(Double(counts.windowUpdates), at: now) else { return .windowUpdate }
-        guard continuations.take(Double(counts.continuations), at: now) else { return .continuation }
-        guard others.take(Double(counts.others), at: now) else { return .other }
+        guard Self.take(counts.emptyData, from: &emptyData, at: now) else { return .emptyData }
+        guard Self.take(counts.pings, from: &pings, at: now) else { return .ping }
+        guard Self.take(counts.settings, from: &settings, at: now) else { return .settings }
+        guard Self.take(counts.windowUpdates, from: &windowUpdates, at: now) else { return .windowUpdate }
+        guard Self.take(counts.continuations, from: &continuations, at: now) else { return .continuation }
+        guard Self.take(counts.others, from: &others, at: now) else { return .other }
         return nil
+    }
+
+    private static func take(_ count: Int, from bucket: inout TokenBucket, at now: ContinuousClock.Instant) -> Bool {
+        count == 0 || bucket.take(Double(count), at: now)
     }
 }

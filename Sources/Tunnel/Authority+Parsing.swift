@@ -1,5 +1,5 @@
-package import Mesh
 internal import Addressing
+package import Mesh
 
 extension Authority {
     /// Longest authority that is read: a DNS name of 253 bytes, a colon and five digits.

@@ -43,6 +43,8 @@ package struct Forwarded: Hashable, Sendable, CustomStringConvertible {
 
     private static func isHost(_ text: Substring) -> Bool {
         (1...259).contains(text.utf8.count)
-            && text.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+            && text.utf8.allSatisfy {
+                (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+            }
     }
 }

@@ -28,11 +28,14 @@ package struct TokenBucket: Hashable, Sendable {
     }
 
     /// When `amount` can be taken; nil if never.
-    package mutating func availability(of amount: Double = 1, at now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+    package mutating func availability(of amount: Double = 1, at now: ContinuousClock.Instant) -> ContinuousClock
+        .Instant?
+    {
         refill(at: now)
         guard stock < amount else { return now }
         guard perSecond > 0, amount <= burst else { return nil }
-        return now.advanced(by: .milliseconds(Int64(((amount - stock) / perSecond * 1000).rounded(.up))))
+        // Rounded up by hand: the library call would need the C mathematics library.
+        return now.advanced(by: .milliseconds(Int64((amount - stock) / perSecond * 1000) + 1))
     }
 
     private mutating func refill(at now: ContinuousClock.Instant) {
@@ -42,6 +45,7 @@ package struct TokenBucket: Hashable, Sendable {
         }
         guard now > last else { return }
         updatedAt = now
-        earn((now - last) / .seconds(1) * perSecond)
+        let passed = (now - last).components
+        earn((Double(passed.seconds) + Double(passed.attoseconds) * 1e-18) * perSecond)
     }
 }

@@ -1,13 +1,14 @@
 import Mesh
-import Testing
 import TestSupport
+import Testing
 import Tunnel
 
 @Suite struct `An authority` {
     @Test(arguments: [
         ("10.0.0.1:80", "10.0.0.1:80"), ("[2001:DB8::1]:8080", "[2001:db8::1]:8080"),
         ("[::ffff:10.0.0.1]:80", "10.0.0.1:80"), ("web.shop.svc.cluster.local:80", "web.shop.svc.cluster.local:80"),
-        ("WEB.Shop:1", "web.shop:1"), ("a:65535", "a:65535"), ("my_svc:80", "my_svc:80"), ("127.0.0.1:80", "127.0.0.1:80"),
+        ("WEB.Shop:1", "web.shop:1"), ("a:65535", "a:65535"), ("my_svc:80", "my_svc:80"),
+        ("127.0.0.1:80", "127.0.0.1:80"),
         ("10.0.0.1.example:80", "10.0.0.1.example:80"),
     ])
     func `is read in its three forms`(text: String, canonical: String) {
@@ -18,7 +19,8 @@ import Tunnel
         "", ":", ":80", "10.0.0.1", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:00080", "10.0.0.1:080", "10.0.0.1:65536",
         "10.0.0.1:99999", "10.0.0.1:+80", "10.0.0.1:-1", "10.0.0.1:8 0", "10.0.0.1: 80", " 10.0.0.1:80", "10.0.0.1:80 ",
         "10.0.0.1:８0", "user@10.0.0.1:80", "user:pass@host:80", "http://10.0.0.1:80", "10.0.0.1:80/", "10.0.0.1:80?x",
-        "[fe80::1%eth0]:80", "[fe80::1%25eth0]:80", "fe80::1:80", "::1:80", "[::1]", "[::1]:", "[::1]80", "[]:80", "[10.0.0.1]:80",
+        "[fe80::1%eth0]:80", "[fe80::1%25eth0]:80", "fe80::1:80", "::1:80", "[::1]", "[::1]:", "[::1]80", "[]:80",
+        "[10.0.0.1]:80",
         "[::1]]:80", "[[::1]:80", "127.1:80", "127.0.0.1.:80", "0x7f000001:80", "2130706433:80", "0177.0.0.1:80",
         "10.0.0.256:80", "1.2.3.4.5:80", "host..name:80", ".host:80", "host.:80", "-host:80", "host-:80", "ho st:80",
         "h\u{0}st:80", "hóst:80", "ho%73t:80", "ho\tst:80", "host:80:80", "host,other:80", "*:80", "x.0x1:80",
@@ -51,7 +53,9 @@ import Tunnel
 }
 
 @Suite struct `A request's destination` {
-    private func request(_ text: String) -> ConnectRequest { ConnectRequest(authority: Authority(parsing: text)!) }
+    private func request(_ text: String) throws -> ConnectRequest {
+        ConnectRequest(authority: try #require(Authority(parsing: text)))
+    }
 
     @Test func `is the authority when that is the address the tunnel came in on`() throws {
         let destination = try request("10.0.0.2:8080").destination(local: ip("10.0.0.2"))
@@ -97,7 +101,9 @@ import Tunnel
         #expect(baggage.owner == WorkloadOwner(kind: .pod, name: "p"))
     }
 
-    @Test(arguments: ["k8s.namespace.name=%", "k8s.namespace.name=%4", "k8s.namespace.name=%zz", "k8s.namespace.name=%ff"])
+    @Test(arguments: [
+        "k8s.namespace.name=%", "k8s.namespace.name=%4", "k8s.namespace.name=%zz", "k8s.namespace.name=%ff",
+    ])
     func `malformed baggage is skipped`(text: String) {
         #expect(Baggage(parsing: text) == Baggage())
     }
@@ -108,7 +114,8 @@ import Tunnel
     }
 
     @Test func `traceparent is read back as it was written`() {
-        let parent = TraceParent(traceID: 0x0af7651916cd43dd8448eb211c80319c, spanID: 0xb7ad6b7169203331, isSampled: true)
+        let parent = TraceParent(
+            traceID: 0x0af7651916cd43dd8448eb211c80319c, spanID: 0xb7ad6b7169203331, isSampled: true)
         #expect(parent.description == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
         #expect(TraceParent(parent.description) == parent)
         #expect(TraceParent("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what") == parent)
@@ -116,9 +123,12 @@ import Tunnel
     }
 
     @Test(arguments: [
-        "", "00", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        "00-00000000000000000000000000000000-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
-        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        "", "00", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-011",
     ])
     func `an invalid traceparent is none`(text: String) {
@@ -128,7 +138,10 @@ import Tunnel
     @Test func `forwarded names the client's address and port or nothing`() {
         #expect(Forwarded("for=\"192.0.2.1:80\"")?.client == socketAddress("192.0.2.1:80"))
         #expect(Forwarded("For=\"[2001:db8::1]:80\";host=a.b, for=x")?.host == "a.b")
-        for text in ["", "for=unknown", "for=192.0.2.1", "for", "by=1", "for=\"_hidden:80\"", String(repeating: "a", count: 2000)] {
+        for text in [
+            "", "for=unknown", "for=192.0.2.1", "for", "by=1", "for=\"_hidden:80\"",
+            String(repeating: "a", count: 2000),
+        ] {
             #expect(Forwarded(text) == nil)
         }
     }

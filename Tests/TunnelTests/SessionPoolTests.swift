@@ -1,6 +1,6 @@
 import Mesh
-import Testing
 import TestSupport
+import Testing
 import Tunnel
 
 /// The pool behind a reference, as expectations copy what they look at.
@@ -21,7 +21,15 @@ private final class PoolBox {
 }
 
 @Suite struct `A session pool` {
-    private func identity(_ account: String) -> SPIFFEID { SPIFFEID(uri: "spiffe://mesh.test/ns/shop/sa/\(account)")! }
+    private func identity(_ account: String) -> SPIFFEID {
+        SPIFFEID(trustDomain: domain, namespace: "shop", serviceAccount: account)
+    }
+
+    private let domain: TrustDomain
+
+    init() throws {
+        domain = try #require(TrustDomain("mesh.test"))
+    }
 
     private func key(
         source: String = "web", accepted: [String] = ["api"], from: String = "10.0.0.1", to: String = "10.0.0.2:15008"

@@ -1,6 +1,7 @@
 import Bytes
 import HTTP
 import Mesh
+import Testing
 import Tunnel
 
 /// One end of a tunnel in a test: a session, its outgoing buffer, and a record of all that came out of it.
@@ -117,7 +118,7 @@ final class TunnelPair {
     }
 
     func open(_ authority: String = "10.0.0.2:8080", token: Int = 1) throws -> StreamID {
-        let authority = Authority(parsing: authority)!
+        let authority = try #require(Authority(parsing: authority))
         return try dialler.session.openStream(ConnectRequest(authority: authority), token: token)
     }
 

@@ -1,8 +1,8 @@
 import Bytes
 import HTTP
 import Mesh
-import Testing
 import TestSupport
+import Testing
 import Tunnel
 
 @Suite struct `A tunnel session` {
