@@ -106,6 +106,7 @@ if ((builds)); then
 else
     echo "- build: skipped, as asked (--no-build)"
 fi
+check "the rules below find what they are for" python3 "$here/check/source-rules-test.py"
 check "Glibc in Kernel only, Foundation where it may be" rule glibc
 check "each C module in one target, imported internally" rule c_modules
 check "no public, no open" rule visibility

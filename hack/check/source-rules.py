@@ -292,7 +292,7 @@ def problem_codes(root, sources):
     for code in sorted(used.keys() - described):
         yield f"{used[code]}{code} has no section in docs/problems.md"
     for code in sorted(described - used.keys()):
-        yield f"docs/problems.md: {code} is described, but nothing raises it"
+        yield f"docs/problems.md: {code} is described, but is no code"
 
 
 def links(root, sources):
