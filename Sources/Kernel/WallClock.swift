@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// The time of day, for people and for certificates; intervals are measured on the monotonic clock.

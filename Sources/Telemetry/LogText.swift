@@ -20,6 +20,19 @@ package enum LogText {
         return result + "\""
     }
 
+    /// `text` as it is, but for what is unprintable, so that it stays one line.
+    package static func singleLine(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            if isUnprintable(scalar) {
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
     /// `text` as a JSON string, quotation marks included (RFC 8259 section 7).
     package static func json(_ text: String) -> String {
         if isPlain(text) { return "\"\(text)\"" }

@@ -31,7 +31,7 @@ final class ChannelConnection: StreamSocketDelegate {
     func send(_ message: ChannelMessage) {
         do throws(XDSError) {
             let frame = try FrameCodec.frame(message)
-            socket.send(frame.span.bytes)
+            unsafe socket.send(frame.span.bytes)
         } catch {
             end(error.description)
         }

@@ -51,9 +51,9 @@ final class ControllerProcess: EventHandler {
         }
         _ = try loop.register(listener.raw, .level, handler: self)
         let parameters = MeshParameters(
-            trustDomain: trustDomain, rootNamespaces: [configuration.rootNamespace, "istio-system"],
-            excludedNamespaces: ["kube-system", configuration.rootNamespace])
-        let source = try DirectorySource(configuration.manifestDirectory, parameters: parameters)
+            trustDomain: trustDomain, rootNamespaces: configuration.rootNamespaces,
+            excludedNamespaces: Set(["kube-system", "meshnode-system"] + configuration.rootNamespaces))
+        let source = try DirectorySource(root: configuration.manifestDirectory, parameters: parameters)
         let driver = DirectoryDriver(source, loop: loop) { [self] in updated($0) }
         try driver.start()
         let renewal = Ticker(loop: loop, interval: .seconds(3600)) { [self] in renewAuthority() }
@@ -87,7 +87,7 @@ final class ControllerProcess: EventHandler {
         for problem in steps.problems { log.write(.error, problem) }
     }
 
-    private func tellProblems(_ problems: [ManifestProblem]) {
+    private func tellProblems(_ problems: [Resources.ManifestProblem]) {
         let known = Set(report.problems)
         report = ControllerReport(
             snapshotVersion: String(updates), problems: problems.map(ControllerReport.Problem.init),
@@ -112,7 +112,8 @@ final class ControllerProcess: EventHandler {
         while true {
             switch UnixSocket.accept(listener) {
             case .accepted(let stream): serve(stream)
-            case .wouldBlock, .failed: return
+            case .wouldBlock: return
+            case .failed: return
             }
         }
     }

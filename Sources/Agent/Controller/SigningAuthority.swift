@@ -59,14 +59,14 @@ final class SigningAuthority {
 }
 
 extension ControllerReport.AuthorityCertificate {
-    fileprivate init(_ item: AuthorityStatus.Item, role: Role) {
+    fileprivate init(_ item: CertificateAuthority.AuthorityStatus.Item, role: Role) {
         self.init(
             role: role, subject: item.subject, serial: item.serial, notBefore: item.notBefore, notAfter: item.notAfter)
     }
 }
 
 extension ControllerReport.Problem {
-    init(_ problem: ManifestProblem) {
+    init(_ problem: Resources.ManifestProblem) {
         self.init(
             file: problem.file, line: problem.line > 0 ? problem.line : nil, field: problem.field, reason: problem.reason,
             severity: problem.severity == .error ? .error : .warning, object: problem.object ?? "")

@@ -6,6 +6,7 @@ internal import Mesh
 internal import Proxy
 internal import Synchronization
 internal import Telemetry
+internal import Transport
 
 /// One thread of the data path: an event loop, its proxy, and its own channel to the keeper. Only values cross to it
 /// and back, by `post`.
@@ -62,12 +63,12 @@ final class LoopRunner: @unchecked Sendable {
     // MARK: From the control thread
 
     func update(_ snapshot: MeshSnapshot) {
-        loop.post { [proxy] in proxy.update(snapshot) }
+        loop.post { [self] in proxy.update(snapshot) }
     }
 
     /// Takes a new certificate; `failed` is called on the loop if OpenSSL refuses it.
     func update(_ svid: SVID, failed: @escaping @Sendable (String) -> Void) {
-        loop.post { [proxy] in
+        loop.post { [self] in
             do {
                 try proxy.identities.update(svid)
                 proxy.identitiesChanged()
@@ -78,29 +79,29 @@ final class LoopRunner: @unchecked Sendable {
     }
 
     func update(_ bundles: TrustBundles) {
-        loop.post { [proxy] in
+        loop.post { [self] in
             proxy.identities.update(bundles)
             proxy.identitiesChanged()
         }
     }
 
     func remove(_ identity: SPIFFEID) {
-        loop.post { [proxy] in proxy.identities.remove(identity) }
+        loop.post { [self] in proxy.identities.remove(identity) }
     }
 
     /// Calls `body`, on the loop, with the open connections.
     func openConnections(_ body: @escaping @Sendable ([ConnectionRecord]) -> Void) {
-        loop.post { [proxy] in body(proxy.openConnections) }
+        loop.post { [self] in body(proxy.openConnections) }
     }
 
     /// Accepts no more; `done` is called on the loop when nothing runs any more.
     func drain(_ done: @escaping @Sendable () -> Void) {
-        loop.post { [proxy] in proxy.drain(done) }
+        loop.post { [self] in proxy.drain(done) }
     }
 
     /// Ends what still runs, and the thread.
     func stop() {
-        loop.post { [proxy, loop] in
+        loop.post { [self] in
             proxy.countBytes()
             proxy.shutDown()
             loop.stop()

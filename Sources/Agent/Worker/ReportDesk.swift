@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Kernel
+internal import NIOHTTP1
 internal import Synchronization
 internal import Telemetry
 

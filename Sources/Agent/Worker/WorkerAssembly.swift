@@ -1,5 +1,6 @@
 internal import Keeper
 internal import Kernel
+internal import NIOHTTP1
 internal import Telemetry
 
 /// Puts the worker together out of what it inherited, and runs it.

@@ -37,6 +37,9 @@ package enum CurrentProcess {
         try retrying("seccomp") { mn_deny_dangerous_calls(inAllThreads ? 1 : 0) }
     }
 
+    /// Cores that are online, at least one (sysconf(3)).
+    package static var usableCores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+
     /// Resident memory in bytes of process `pid`; nil if it is gone. /proc/PID/statm, proc(5).
     package static func residentBytes(of pid: Int32 = getpid()) -> Int? {
         guard let text = try? Files.read("/proc/\(pid)/statm", limit: 4096) else { return nil }
