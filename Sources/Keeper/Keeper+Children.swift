@@ -63,8 +63,8 @@ extension Keeper {
         _ onMessage: @escaping (MessageChannel, [UInt8], DescriptorList) throws(KeeperError) -> Void
     ) throws(SystemError) -> MessageChannel {
         guard let near = pair.take(at: 0) else { throw SystemError("socketpair", SystemError.badDescriptor) }
-        return try MessageChannel(MessageSocket(near), loop: loop, onMessage: onMessage) { [unowned self] reason in
-            workerChannelEnded(reason)
+        return try MessageChannel(MessageSocket(near), loop: loop, onMessage: onMessage) { [unowned self] ending in
+            workerChannelEnded(ending)
         }
     }
 
@@ -98,9 +98,9 @@ extension Keeper {
     }
 
     /// Its messages make no sense or it closed a channel: it is of no use, whatever it still does.
-    private func workerChannelEnded(_ reason: String) {
+    private func workerChannelEnded(_ ending: MessageChannel.Ending) {
         guard let worker else { return }
-        if !isStopping { log(.error, "the worker's channel ended: \(reason)") }
+        if case .broken(let reason) = ending { log(.error, "the worker breaks the agreement: \(reason)") }
         worker.close()
         worker.child.signal(.kill)
     }
@@ -167,8 +167,8 @@ extension Keeper {
         let channel = try MessageChannel(MessageSocket(near), loop: loop) {
             [unowned self] _, bytes, descriptors throws(KeeperError) in
             receive(try ControllerToKeeper(decoding: bytes, descriptorCount: descriptors.count))
-        } onEnd: { [unowned self] reason in
-            if !isStopping { log(.error, "the controller's channel ended: \(reason)") }
+        } onEnd: { [unowned self] ending in
+            if case .broken(let reason) = ending { log(.error, "the controller breaks the agreement: \(reason)") }
             controller?.child.signal(.kill)
         }
         log(.info, "the controller runs (process \(child.pid))")

@@ -27,7 +27,9 @@ package struct KeeperConfiguration: Sendable {
     package var controllerIdentity = UserIdentity(uid: 0, gid: 0)
     /// Event loops of the worker; 1 through `InheritedDescriptor.maxLoops`.
     package var loopCount = 1
+    /// TCP port of the metrics listener; 0 lets the kernel choose.
     package var metricsPort: UInt16
+    /// TCP port of the readiness listener; 0 lets the kernel choose.
     package var readinessPort: UInt16
     /// How long the worker may finish what runs when the agent is told to end, and a pod's captured connections when it
     /// is no longer wanted.

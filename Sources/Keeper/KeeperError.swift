@@ -18,6 +18,7 @@ package struct KeeperError: Error, Hashable, Sendable, CustomStringConvertible {
         case enrolment
     }
 
+    /// What kind of failure it was.
     package let code: Code
     /// What failed, for whom, and the likely cause.
     package let message: String

@@ -25,6 +25,7 @@ package struct ChildSupervisor: ~Copyable {
 
     package init() {}
 
+    /// Whether a child runs that is meant to.
     package var isRunning: Bool {
         if case .running = state { return true }
         return false
@@ -45,11 +46,13 @@ package struct ChildSupervisor: ~Copyable {
         case wait(until: ContinuousClock.Instant)
     }
 
+    /// The child is wanted for the first time.
     package mutating func startRequested() -> Action {
         guard case .idle = state else { return .none }
         return .start
     }
 
+    /// The child runs.
     package mutating func started(at now: ContinuousClock.Instant) {
         guard case .stopped = state else {
             state = .running(since: now)
@@ -76,6 +79,7 @@ package struct ChildSupervisor: ~Copyable {
         return .wait(until: now + delay)
     }
 
+    /// The time that `wait` named has come, or another one.
     package mutating func restartDue(at now: ContinuousClock.Instant) -> Action {
         guard case .waiting(let until) = state else { return .none }
         return now >= until ? .start : .wait(until: until)

@@ -3,6 +3,14 @@ internal import Kernel
 /// One channel to a child on the keeper's event loop: sends in order, never blocks, and gives up on a child that
 /// does not read.
 final class MessageChannel: EventHandler {
+    /// Why a channel ended.
+    enum Ending {
+        /// The child closed its end, as it does when it ends itself.
+        case closed
+        /// The child does what it may not, or nothing at all.
+        case broken(String)
+    }
+
     private struct Waiting {
         let bytes: [UInt8]
         let descriptors: [Int32]
@@ -15,7 +23,7 @@ final class MessageChannel: EventHandler {
     private var registration: EventLoop.Registration?
     private var queue: [Waiting] = []
     private let onMessage: (MessageChannel, [UInt8], DescriptorList) throws(KeeperError) -> Void
-    private let onEnd: (String) -> Void
+    private let onEnd: (Ending) -> Void
 
     /// Messages that may wait for a child; one that is further behind is broken.
     private static let longestQueue = 16_384
@@ -24,11 +32,11 @@ final class MessageChannel: EventHandler {
 
     /// - Parameters:
     ///   - onMessage: called for each message; what it throws ends the channel.
-    ///   - onEnd: called once, with the reason, when the other side is gone or breaks the agreement.
+    ///   - onEnd: called once, when the other side is gone or breaks the agreement.
     init(
         _ socket: consuming MessageSocket, loop: EventLoop,
         onMessage: @escaping (MessageChannel, [UInt8], DescriptorList) throws(KeeperError) -> Void,
-        onEnd: @escaping (String) -> Void
+        onEnd: @escaping (Ending) -> Void
     ) throws(SystemError) {
         self.socket = socket
         self.loop = loop
@@ -52,9 +60,9 @@ final class MessageChannel: EventHandler {
             queue.append(
                 Waiting(bytes: try message.encoded(), descriptors: descriptors?.rawNumbers ?? [], owner: descriptors))
         } catch {
-            return end("a message could not be written: \(error)")
+            return end(.broken("a message could not be written: \(error)"))
         }
-        guard queue.count <= Self.longestQueue else { return end("it does not read its messages") }
+        guard queue.count <= Self.longestQueue else { return end(.broken("it does not read its messages")) }
         if queue.count == 1 { flush() }
     }
 
@@ -86,7 +94,7 @@ final class MessageChannel: EventHandler {
             } catch {
                 // Too many descriptors are under way to it: as if it were behind. A writable edge follows its reads.
                 if error.isBehind { return }
-                return end("\(error)")
+                return end(.broken("\(error)"))
             }
         }
     }
@@ -98,19 +106,19 @@ final class MessageChannel: EventHandler {
                 switch try socket.receive() {
                 case .message(let bytes, let descriptors): try onMessage(self, bytes, descriptors)
                 case .wouldBlock: return
-                case .closed: return end("its end is closed")
-                case .oversized: return end("a message over the limit")
+                case .closed: return end(.closed)
+                case .oversized: return end(.broken("a message over the limit"))
                 }
             } catch {
-                return end("\(error)")
+                return end(.broken("\(error)"))
             }
         }
         loop.nextTurn(self)
     }
 
-    private func end(_ reason: String) {
+    private func end(_ ending: Ending) {
         guard registration != nil else { return }
         close()
-        onEnd(reason)
+        onEnd(ending)
     }
 }

@@ -73,8 +73,11 @@ package enum MessageLimits {
     package static let name = 253
     /// Bytes of the text that explains a pod's state.
     package static let detail = 200
+    /// Addresses of a pod.
     package static let addresses = 8
+    /// Inbound ports that a pod keeps to itself.
     package static let excludedPorts = 64
+    /// Destinations that a pod reaches directly.
     package static let excludedDestinations = 64
     /// Sockets in one batch.
     package static let sockets = MessageSocket.maxDescriptors

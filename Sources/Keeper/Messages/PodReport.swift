@@ -13,7 +13,9 @@ package enum PodState: UInt8, Hashable, Sendable {
 
 /// What the keeper tells of one pod.
 package struct PodReport: Hashable, Sendable {
+    /// The pod.
     package var uid: WorkloadUID
+    /// How far its capture is.
     package var state: PodState
     /// Why, for people; cut to 200 bytes on its way.
     package var detail: String
@@ -59,12 +61,15 @@ package enum ExemptionMode: UInt8, Hashable, Sendable {
 
 /// What the keeper tells of itself.
 package struct KeeperFacts: Hashable, Sendable {
+    /// How the agent's own sockets are told from those of pods.
     package var exemption: ExemptionMode
+    /// The keeper's process.
     package var keeperPID: UInt32
     /// Resident memory of the keeper in bytes.
     package var keeperResidentBytes: UInt64
     /// How often the worker was started again since the keeper was.
     package var workerRestarts: UInt32
+    /// How often the controller was started again since the keeper was.
     package var controllerRestarts: UInt32
 
     package init(

@@ -21,8 +21,11 @@ package struct PodWish: Hashable, Sendable {
         static let all: Options = [.bypassesInbound, .dropsNonTCPOutbound, .dropsNonTCPInbound, .abortsOldInbound]
     }
 
+    /// The pod's name in the mesh.
     package var uid: WorkloadUID
+    /// Its Kubernetes namespace; at most 253 bytes.
     package var namespace: String
+    /// Its own name; at most 253 bytes.
     package var name: String
     /// 1 through 8; by them the pod's network namespace is found.
     package var addresses: [IPAddress]
@@ -30,6 +33,7 @@ package struct PodWish: Hashable, Sendable {
     package var excludedInboundPorts: [UInt16]
     /// At most 64.
     package var excludedOutbound: [ExcludedDestination]
+    /// How its capture differs from the usual.
     package var options: Options
 
     package init(

@@ -39,11 +39,13 @@ package struct PodEnrolment: ~Copyable {
         }
     }
 
+    /// Whether its new connections are captured.
     package var isCaptured: Bool {
         if case .captured = state { return true }
         return false
     }
 
+    /// Whether its captured connections drain and no new ones are captured.
     package var isWithdrawing: Bool {
         if case .withdrawing = state { return true }
         return false
@@ -67,6 +69,7 @@ package struct PodEnrolment: ~Copyable {
         state = .capturing(attempts: attempts)
     }
 
+    /// Listeners and rules are there.
     package mutating func captureSucceeded() {
         guard case .capturing = state else { return }
         state = .captured

@@ -13,8 +13,10 @@ package struct PodWishes {
 
     package init() {}
 
+    /// How many pods are wanted.
     package var count: Int { entries.count }
 
+    /// What is wanted for `uid`; nil: nothing.
     package subscript(uid: WorkloadUID) -> PodWish? { entries[uid]?.wish }
 
     /// A new controller has been started.
@@ -30,6 +32,7 @@ package struct PodWishes {
         case known
     }
 
+    /// The controller wants this.
     package mutating func wanted(_ wish: PodWish) -> Arrival {
         let former = entries.updateValue(Entry(wish: wish, generation: generation), forKey: wish.uid)
         guard let former else { return .new }

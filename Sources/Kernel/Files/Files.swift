@@ -80,9 +80,13 @@ package enum Files {
 
 /// What stat(2) says of a file.
 package struct FileStatus: Hashable, Sendable {
+    /// The file system's number.
     package let device: UInt64
+    /// The file's number within its file system.
     package let inode: UInt64
+    /// Whether it is a directory.
     package let isDirectory: Bool
+    /// Whether it is a unix socket.
     package let isSocket: Bool
     /// Permission bits.
     package let mode: UInt32

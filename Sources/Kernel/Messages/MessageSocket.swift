@@ -24,8 +24,11 @@ package enum ReceivedMessage {
 
 /// The user on the other end of a unix socket, as of its connect or socketpair (SO_PEERCRED, unix(7)).
 package struct PeerCredentials: Hashable, Sendable {
+    /// The process that made the other end.
     package let pid: Int32
+    /// Its effective user then.
     package let uid: UInt32
+    /// Its effective group then.
     package let gid: UInt32
 }
 
@@ -36,6 +39,7 @@ package struct MessageSocket: ~Copyable, Sendable {
     /// The most descriptors in one message.
     package static let maxDescriptors = Int(MN_MAX_DESCRIPTORS)
 
+    /// The socket; closed with this value.
     package let descriptor: Descriptor
 
     /// Takes a descriptor that is a nonblocking SEQPACKET socket.
@@ -43,6 +47,7 @@ package struct MessageSocket: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
+    /// The number of the socket, while this value lives.
     package var raw: Int32 { descriptor.raw }
 
     /// Two connected ends, nonblocking and closed on exec.

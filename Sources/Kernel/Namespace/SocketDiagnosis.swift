@@ -4,7 +4,9 @@ internal import Glibc
 
 /// One TCP socket as the kernel lists it.
 package struct ListedConnection: Sendable {
+    /// The end that is in the namespace.
     package let local: SocketAddress
+    /// The other end.
     package let remote: SocketAddress
     fileprivate let family: UInt8
     fileprivate let identity: inet_diag_sockid

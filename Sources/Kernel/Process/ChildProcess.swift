@@ -28,7 +28,9 @@ package struct ChildSpecification: Sendable {
 
 /// A user and group by number.
 package struct UserIdentity: Hashable, Sendable {
+    /// The user's number.
     package let uid: UInt32
+    /// The group's number.
     package let gid: UInt32
 
     package init(uid: UInt32, gid: UInt32) {
@@ -53,6 +55,7 @@ package enum ProcessExit: Hashable, Sendable, CustomStringConvertible {
 
 /// A child that runs, or has ended and was not reaped yet.
 package struct ChildProcess: ~Copyable, Sendable {
+    /// Its process number; another's once it was reaped.
     package let pid: Int32
     /// A pidfd: readable when the child has ended (pidfd_open(2)).
     package let descriptor: Descriptor
