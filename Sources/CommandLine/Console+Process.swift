@@ -35,9 +35,7 @@ extension Console {
 
     /// Always true: Ctrl-C ends the process by its signal, which a shell shows as 130.
     private static func pause(_ duration: Duration) -> Bool {
-        let (seconds, attoseconds) = duration.components
-        let wait = DispatchTimeInterval.milliseconds(Int(seconds) * 1_000 + Int(attoseconds / 1_000_000_000_000_000))
-        _ = DispatchSemaphore(value: 0).wait(timeout: .now() + wait)
+        _ = DispatchSemaphore(value: 0).wait(timeout: .now() + duration.dispatchInterval)
         return true
     }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import Testing
 
 @testable import CommandLine
@@ -35,5 +36,24 @@ import Testing
             let answer = HTTPAnswer(Array(bytes.prefix(count)))
             #expect(answer == nil || answer?.body == Array("abcd".utf8))
         }
+    }
+}
+
+@Suite struct `Work with a time limit` {
+    @Test func `brings its result or its error`() throws {
+        #expect(try TimeLimit.run(.seconds(60)) { () throws(CommandError) in [1, 2] } == [1, 2])
+        #expect(throws: CommandError(.notPermitted, "no")) {
+            try TimeLimit.run(.seconds(60)) { () throws(CommandError) in throw CommandError(.notPermitted, "no") }
+        }
+    }
+
+    @Test func `that hangs is given up`() throws {
+        let never = DispatchSemaphore(value: 0)
+        defer { never.signal() }
+        let result = try TimeLimit.run(.milliseconds(1)) { () throws(CommandError) in
+            never.wait()
+            return []
+        }
+        #expect(result == nil)
     }
 }

@@ -53,7 +53,8 @@ import Testing
         let (status, transcript) = run(
             "agent", "--config", "/etc/mesh", "--ca-directory", "/ca", "--ca-cert", "c", "--ca-key", "k", "--ca-root",
             "r",
-            "--ca-chain", "i", "--node", "n1", "--trust-domain", "prod.example", "--root-namespace", "root", "--root-namespace", "old",
+            "--ca-chain", "i", "--node", "n1", "--trust-domain", "prod.example", "--root-namespace", "root",
+            "--root-namespace", "old",
             "--run-directory", "/run/m", "--loops", "3", "--log-format", "json", "--log-level", "debug",
             "--metrics-port", "1", "--readiness-port", "2", "--drain-deadline", "5m", "--withdraw-on-exit")
         #expect(status == 7)
@@ -62,7 +63,8 @@ import Testing
                 AgentConfiguration(
                     manifestDirectory: "/etc/mesh",
                     authority: .init(directory: "/ca", files: .init(certificate: "c", key: "k", chain: "i", root: "r")),
-                    node: "n1", trustDomain: "prod.example", rootNamespaces: ["root", "old"], runDirectory: "/run/m", loops: 3,
+                    node: "n1", trustDomain: "prod.example", rootNamespaces: ["root", "old"], runDirectory: "/run/m",
+                    loops: 3,
                     logFormat: .json, logLevel: .debug, metricsPort: 1, readinessPort: 2, drainDeadlineSeconds: 300,
                     withdrawsOnExit: true)
             ])

@@ -5,19 +5,17 @@ struct AgentSocket: AgentClient {
     /// A report of 10,000 workloads has about 5 MiB.
     private static let answerLimitInBytes = 256 * 1_024 * 1_024
 
+    /// As long as it may take until `status` names a fault.
+    private static let answerTime = Duration.seconds(10)
+
     /// Where the socket is.
     let path: String
 
     func get(_ resource: String) throws -> [UInt8] {
-        let bytes: [UInt8]
-        do {
-            let socket = try UnixSocket.connect(path)
-            let request =
-                "GET \(resource) HTTP/1.1\r\nhost: meshnode\r\naccept: application/json\r\nconnection: close\r\n\r\n"
-            try socket.writeAll(Array(request.utf8))
-            bytes = try socket.readAll(limit: Self.answerLimitInBytes)
-        } catch {
-            throw explanation(of: error)
+        let bytes = try TimeLimit.run(Self.answerTime) { () throws(CommandError) in try exchange(resource) }
+        guard let bytes else {
+            throw CommandError(
+                .unreachable, "the agent at \(path) does not answer within 10 seconds: look at its log, or restart it")
         }
         guard let answer = HTTPAnswer(bytes) else {
             let cause = bytes.isEmpty ? "the agent closed the connection: it may be restarting" : "not an HTTP answer"
@@ -25,6 +23,18 @@ struct AgentSocket: AgentClient {
         }
         guard answer.status == 200 else { throw refusal(answer) }
         return answer.body
+    }
+
+    /// Sends the request and reads until the agent closes the connection.
+    private func exchange(_ resource: String) throws(CommandError) -> [UInt8] {
+        do throws(SystemError) {
+            let socket = try UnixSocket.connect(path)
+            let head = "GET \(resource) HTTP/1.1\r\nhost: meshnode\r\naccept: application/json\r\n"
+            try socket.writeAll(Array((head + "connection: close\r\n\r\n").utf8))
+            return try socket.readAll(limit: Self.answerLimitInBytes)
+        } catch {
+            throw explanation(of: error)
+        }
     }
 
     private func explanation(of error: SystemError) -> CommandError {
