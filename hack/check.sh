@@ -115,6 +115,7 @@ check "names" rule names
 check "the pure targets read no clock and print nothing" rule purity
 check "what other targets see is documented" rule documentation
 check "each problem code has its section" rule problem_codes
+check "ARCHITECTURE.md is what Package.swift says" rule architecture
 check "links in documents" rule links
 check "shell scripts (shellcheck)" shell_scripts
 check "Python scripts" python_scripts

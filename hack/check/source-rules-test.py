@@ -45,6 +45,9 @@ CASES = [
     ("documentation", "Sources/Mesh/A.swift", "    package init?(_ a: Int) {}\n", "    package init(a: Int) {}\n"),
     ("documentation", "Sources/Mesh/A.swift", "    package init(a: Int) throws {}\n", "    package var isOpen: Bool { true }\n"),
     ("documentation", "Sources/Mesh/A.swift", "    package func g() {}\n", "/// P.\npackage protocol P {\n    /// G.\n    func g()\n}\npackage func g() {}\n"),
+    ("architecture", "ARCHITECTURE.md", "| `Agent` | x | Mesh |\n", None),
+    ("architecture", "Package.swift", "target(\"Agent\", [\"Kernel\"]),\n", None),
+    ("architecture", "Sources/New/A.swift", "let a = 1\n", None),
     ("links", "a.md", "[x](nowhere.md)\n", "[x](https://example.org) [y](#z)\n"),
     ("problem_codes", "Sources/Agent/A.swift", "let a = \"MN1234\"\n", "let a = \"MN0001\"\n"),
     ("problem_codes", "docs/problems.md", "### MN4321 x\n", "### MN0001 x\n"),
@@ -58,6 +61,17 @@ BACKGROUND = {
     "Sources/TLS/K.swift": "internal import COpenSSL\n",
     "Sources/HTTP/K.swift": "internal import CNghttp2\n",
     "docs/problems.md": "### MN0001 x\n",
+    "Package.swift": """
+        target("Agent"), target("Kernel", ["CLinux"]), target("Capture", ["CNetfilter"]), target("TLS", ["COpenSSL"]),
+        target("HTTP", ["CNghttp2"]),
+        """,
+    "ARCHITECTURE.md": """
+| `Agent` | x | |
+| `Kernel` | x | CLinux |
+| `Capture` | x | CNetfilter |
+| `TLS` | x | COpenSSL |
+| `HTTP` | x | CNghttp2 |
+""",
 }
 
 
@@ -74,6 +88,8 @@ def passes(rule, path, text):
 
 
 wrong = []
+if not passes("architecture", "docs/x", ""):
+    wrong.append("architecture finds fault with what is in order")
 for rule, path, broken, kept in CASES:
     if passes(rule, path, broken):
         wrong.append(f"{rule} does not find: {broken!r}")

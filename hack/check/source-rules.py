@@ -304,10 +304,34 @@ def links(root, sources):
                     yield f"{document.relative_to(root)}:{number}: {target} is not there"
 
 
+def architecture(root, sources):
+    """The table of ARCHITECTURE.md says what Package.swift says, and no target names what it does not import."""
+    declared = {}
+    for match in re.finditer(
+        r'target\(\s*(?:name: )?"(\w+)"(?:,\s*(?:dependencies: )?\[(.*?)\])?', (root / "Package.swift").read_text(), re.S
+    ):
+        declared[match.group(1)] = set(re.findall(r'"(\w+)"', match.group(2) or ""))
+    targets = {source.target for source in sources}
+    for target in sorted(targets - declared.keys()):
+        yield f"Package.swift: {target} is not a target"
+    table = {}
+    for line in (root / "ARCHITECTURE.md").read_text().split("\n"):
+        match = re.match(r"\| `(\w+)` \|.*\|([^|]*)\|$", line)
+        if match:
+            table[match.group(1)] = set(re.findall(r"\w+", match.group(2)))
+    for target in sorted(targets & declared.keys()):
+        wanted = declared[target] & (targets | C_MODULES.keys())
+        if table.get(target) != wanted:
+            yield f"ARCHITECTURE.md: {target} may import {', '.join(sorted(wanted)) or 'nothing'} by Package.swift"
+        imported = {module for source in sources if source.target == target for _, _, module in source.imports()}
+        for unused in sorted(wanted - imported):
+            yield f"Package.swift: {target} names {unused}, and imports it nowhere"
+
+
 RULES = {
     rule.__name__: rule
     for rule in (
-        glibc, c_modules, visibility, patterns, names, purity, documentation, problem_codes, links,
+        glibc, c_modules, visibility, patterns, names, purity, documentation, problem_codes, links, architecture,
     )
 }
 
