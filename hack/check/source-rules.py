@@ -308,7 +308,7 @@ def architecture(root, sources):
     """The table of ARCHITECTURE.md says what Package.swift says, and no target names what it does not import."""
     declared = {}
     for match in re.finditer(
-        r'target\(\s*(?:name: )?"(\w+)"(?:,\s*(?:dependencies: )?\[(.*?)\])?', (root / "Package.swift").read_text(), re.S
+        r'(?:executableT|\bt)arget\(\s*(?:name: )?"(\w+)"(?:,\s*(?:dependencies: )?\[(.*?)\])?', (root / "Package.swift").read_text(), re.S
     ):
         declared[match.group(1)] = set(re.findall(r'"(\w+)"', match.group(2) or ""))
     targets = {source.target for source in sources}
