@@ -8,6 +8,7 @@ extension Keeper {
 
     /// Rules set right, dead namespaces let go, withdrawals ended.
     func checkPods() {
+        retired.removeAll()
         for pod in pods.values where pod.captured != nil {
             if pod.enrolment.isWithdrawing { endWithdrawal(pod) } else { verify(pod) }
         }
@@ -46,6 +47,7 @@ extension Keeper {
             log(.error, "pod \(pod.name): its rules could not be deleted: \(error)")
         }
         pod.captured = nil
+        retired.append(captured)
         forget(pod)
     }
 

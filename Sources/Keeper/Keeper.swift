@@ -21,6 +21,9 @@ package final class Keeper {
 
     var wishes = PodWishes()
     var pods: [WorkloadUID: Pod] = [:]
+    /// Released pods whose netlink sockets close a second later: closed right after the deletion they would hold up the
+    /// loop, about 10 ms each, until the kernel has freed the rules.
+    var retired: [CapturedPod] = []
     var searchTimer: TimerID?
 
     var workerSupervisor = ChildSupervisor()
