@@ -9,7 +9,8 @@ package struct IPPrefix: Hashable, Sendable {
     package init?(_ address: IPAddress, length: Int) {
         guard (0...address.bitWidth).contains(length) else { return nil }
         let masked = address.number & Self.mask(length: length, width: address.bitWidth)
-        self.address = address.family == .v4
+        self.address =
+            address.family == .v4
             ? IPAddress(v4: UInt32(truncatingIfNeeded: masked)) : IPAddress(v6: masked)
         self.length = length
     }

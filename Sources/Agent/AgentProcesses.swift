@@ -11,7 +11,8 @@ package func runAgent(_ configuration: AgentConfiguration) -> Int32 {
         try StartUpCheck.check(configuration)
         let arguments = try ChildArguments.encode(configuration)
         var keeper = KeeperConfiguration(
-            workerArguments: ["meshnode", "worker"] + arguments, controllerArguments: ["meshnode", "controller"] + arguments,
+            workerArguments: ["meshnode", "worker"] + arguments,
+            controllerArguments: ["meshnode", "controller"] + arguments,
             metricsPort: configuration.metricsPort, readinessPort: configuration.readinessPort
         ) { level, message in log.write(AgentConfiguration.LogLevel(level), message) }
         keeper.runDirectory = configuration.runDirectory

@@ -19,7 +19,7 @@
     }
 
     deinit {
-        for unsafe block in unsafe free { unsafe block.deallocate() }
+        unsafe free.forEach { unsafe $0.deallocate() }
     }
 
     /// An empty buffer of `blockSize` bytes.

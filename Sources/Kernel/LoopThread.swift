@@ -21,14 +21,16 @@ internal import Glibc
         defer { unsafe pthread_attr_destroy(&attributes) }
         var handle = pthread_t()
         let context = unsafe Unmanaged.passRetained(self)
-        let code = unsafe pthread_create(&handle, &attributes, { argument in
-            guard let argument = unsafe argument else { return nil }
-            // `start` retained it for this one use.
-            let thread = unsafe Unmanaged<LoopThread>.fromOpaque(argument).takeRetainedValue()
-            unsafe mn_set_thread_name(thread.name)
-            thread.body()
-            return nil
-        }, context.toOpaque())
+        let code = unsafe pthread_create(
+            &handle, &attributes,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                // `start` retained it for this one use.
+                let thread = unsafe Unmanaged<LoopThread>.fromOpaque(argument).takeRetainedValue()
+                unsafe mn_set_thread_name(thread.name)
+                thread.body()
+                return nil
+            }, context.toOpaque())
         guard code == 0 else {
             unsafe context.release()
             throw SystemError("pthread_create", code)

@@ -34,7 +34,9 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// Calls `body` until it is not interrupted by a signal, and turns -1 into an error.
 @discardableResult
-func retrying<Number: SignedInteger>(_ call: @autoclosure () -> String, _ body: () -> Number) throws(SystemError) -> Number {
+func retrying<Number: SignedInteger>(_ call: @autoclosure () -> String, _ body: () -> Number) throws(SystemError)
+    -> Number
+{
     while true {
         let result = body()
         if result >= 0 { return result }

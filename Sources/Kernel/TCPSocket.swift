@@ -145,7 +145,8 @@ package struct TCPSocket: ~Copyable, Sendable {
     @unsafe
     package borrowing func read(into vectors: UnsafeMutableBufferPointer<IOVector>) -> ReadResult {
         let result = interruptible {
-            unsafe readv(raw, UnsafeRawPointer(vectors.baseAddress)?.assumingMemoryBound(to: iovec.self), Int32(vectors.count))
+            unsafe readv(
+                raw, UnsafeRawPointer(vectors.baseAddress)?.assumingMemoryBound(to: iovec.self), Int32(vectors.count))
         }
         if result > 0 { return .bytes(result) }
         if result == 0 { return .endOfStream }

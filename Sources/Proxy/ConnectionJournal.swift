@@ -1,6 +1,6 @@
-package import Telemetry
 internal import Mesh
 internal import Synchronization
+package import Telemetry
 
 /// Where all loops write what happened to connections: metrics, access log, and the last refusals. Safe from any
 /// thread; nothing in it waits for a reader.
@@ -95,7 +95,8 @@ extension Reason {
     /// Somebody decided that it must not be, as opposed to: it could not be.
     var isDenial: Bool {
         switch self {
-        case .policyDeny, .noAllowMatch, .policyChanged, .plaintextRefused, .peerNotMTLS, .trustDomainMismatch, .sanMismatch,
+        case .policyDeny, .noAllowMatch, .policyChanged, .plaintextRefused, .peerNotMTLS, .trustDomainMismatch,
+            .sanMismatch,
             .certificateExpired, .certificateNotYetValid, .certificateRevoked, .notConnect, .badAuthority,
             .destinationMismatch, .selfCall, .notFromWaypoint, .egressDenied, .h2Abuse:
             true

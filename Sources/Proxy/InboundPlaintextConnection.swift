@@ -58,7 +58,9 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
         guard let workload = pod.workload else { return refuse(.unknownDestination, "the pod's record has not come") }
         let verdict = proxy.decide(facts, at: workload)
         account.judged(verdict)
-        guard verdict.isAllowed else { return refuse(verdict.reason ?? .internal, verdict.explanation.joined(separator: "; ")) }
+        guard verdict.isAllowed else {
+            return refuse(verdict.reason ?? .internal, verdict.explanation.joined(separator: "; "))
+        }
         let connect = SocketConnect(
             to: destination.address,
             from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: destination.address.ip),

@@ -31,7 +31,8 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
     private var account: ConnectionAccount
 
     init(
-        stream: TunnelStream, request: ConnectRequest?, clientAddress: ClientAddress, localAddress: IPAddress, pod: LocalPod,
+        stream: TunnelStream, request: ConnectRequest?, clientAddress: ClientAddress, localAddress: IPAddress,
+        pod: LocalPod,
         proxy: ProxyLoop
     ) {
         id = proxy.nextConnectionID()
@@ -59,7 +60,9 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
         }
         let verdict = proxy.decide(facts, at: workload)
         account.judged(verdict)
-        guard verdict.isAllowed else { return refuse(verdict.reason ?? .internal, verdict.explanation.joined(separator: "; "), status: 401) }
+        guard verdict.isAllowed else {
+            return refuse(verdict.reason ?? .internal, verdict.explanation.joined(separator: "; "), status: 401)
+        }
         let connect = SocketConnect(
             to: destination, from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: localAddress),
             resources: proxy.resources, owner: self)

@@ -23,10 +23,12 @@ final class InboundTunnels: TunnelAcceptor.Delegate {
 
     func drain() { acceptor.drain() }
 
-    func received(_ request: Result<ConnectRequest, RequestRefusal>, on stream: TunnelStream, of tunnel: AcceptedTunnel) {
+    func received(_ request: Result<ConnectRequest, RequestRefusal>, on stream: TunnelStream, of tunnel: AcceptedTunnel)
+    {
         guard let proxy, let pod = proxy.pod(tunnel.workload) else { return stream.refuse(status: 503) }
         let connection = InboundStream(
-            stream: stream, request: try? request.get(), clientAddress: tunnel.client, localAddress: tunnel.localAddress,
+            stream: stream, request: try? request.get(), clientAddress: tunnel.client,
+            localAddress: tunnel.localAddress,
             pod: pod, proxy: proxy)
         proxy.begin(connection)
         stream.attend(connection)
@@ -53,9 +55,11 @@ final class InboundTunnels: TunnelAcceptor.Delegate {
         var record = ConnectionRecord(
             id: proxy.nextConnectionID(), direction: .inbound, security: .plaintext,
             source: PeerFacts(
-                address: tunnel.client.address, workload: proxy.snapshot.workload(at: tunnel.client.address.ip), identity: nil),
+                address: tunnel.client.address, workload: proxy.snapshot.workload(at: tunnel.client.address.ip),
+                identity: nil),
             destination: PeerFacts(
-                address: SocketAddress(tunnel.localAddress, MeshPorts.hbone), workload: proxy.snapshot.workload(tunnel.workload),
+                address: SocketAddress(tunnel.localAddress, MeshPorts.hbone),
+                workload: proxy.snapshot.workload(tunnel.workload),
                 identity: nil),
             openedAt: proxy.moment)
         record.closedAt = proxy.moment

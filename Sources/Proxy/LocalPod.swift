@@ -86,7 +86,8 @@ final class LocalPod: TimerHandler {
         }
         let stream = StreamSocket(accepted: socket, loop: proxy.loop, pool: proxy.resources.pendingPool)
         let connection = OutboundConnection(
-            client: stream, clientAddress: ClientAddress(client), destination: OriginalDestination(destination), pod: self,
+            client: stream, clientAddress: ClientAddress(client), destination: OriginalDestination(destination),
+            pod: self,
             proxy: proxy)
         proxy.begin(connection)
         connection.start()
@@ -96,7 +97,8 @@ final class LocalPod: TimerHandler {
         guard let destination = socket.originalDestination(client: client) else { return socket.setResetOnClose() }
         let stream = StreamSocket(accepted: socket, loop: proxy.loop, pool: proxy.resources.pendingPool)
         let connection = InboundPlaintextConnection(
-            client: stream, clientAddress: ClientAddress(client), destination: OriginalDestination(destination), pod: self,
+            client: stream, clientAddress: ClientAddress(client), destination: OriginalDestination(destination),
+            pod: self,
             proxy: proxy)
         proxy.begin(connection)
         connection.start()
@@ -108,7 +110,8 @@ final class LocalPod: TimerHandler {
         guard let workload else {
             socket.setResetOnClose()
             return proxy.inboundTunnels.tunnelFailed(
-                TunnelFailure(.unknownDestination, "the controller has not told of \(uid) yet", mayRetryElsewhere: true),
+                TunnelFailure(
+                    .unknownDestination, "the controller has not told of \(uid) yet", mayRetryElsewhere: true),
                 of: tunnel)
         }
         proxy.inboundTunnels.accept(socket, as: workload.identity, tunnel)

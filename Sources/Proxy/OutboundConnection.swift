@@ -14,7 +14,9 @@ internal import Tunnel
 ///
 /// The application's connect() has long succeeded; a refusal shows as a reset, and is told in the log, in the
 /// metrics and by `meshnode connections`.
-final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelStreamHandler, SocketConnectOwner, RelayOwner {
+final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelStreamHandler, SocketConnectOwner,
+    RelayOwner
+{
     private enum Phase {
         case opening(TunnelStream)
         case connecting(SocketConnect)
@@ -38,7 +40,8 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
     private var account: ConnectionAccount
 
     init(
-        client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod, proxy: ProxyLoop
+        client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod,
+        proxy: ProxyLoop
     ) {
         id = proxy.nextConnectionID()
         self.client = client
@@ -102,7 +105,8 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
     func streamRefused(status: Int) {
         phase = .over
         switch status {
-        case 401: refuse(.policyDeny, "the destination's policy refused it (401); see `meshnode connections` on its node")
+        case 401:
+            refuse(.policyDeny, "the destination's policy refused it (401); see `meshnode connections` on its node")
         case 503: retry(.upstreamRefused, "the application did not accept the connection (503)")
         default: refuse(.upstreamRefused, "the peer answered CONNECT with \(status)")
         }

@@ -17,7 +17,8 @@ final class PodListener: EventHandler, TimerHandler {
     private static let pauseWhenExhausted = Duration.milliseconds(100)
 
     init(
-        _ listener: consuming Descriptor, loop: EventLoop, handle: @escaping (consuming TCPSocket, SocketAddress) -> Void
+        _ listener: consuming Descriptor, loop: EventLoop,
+        handle: @escaping (consuming TCPSocket, SocketAddress) -> Void
     ) {
         self.listener = TCPSocket(listener)
         self.loop = loop

@@ -62,7 +62,8 @@ package final class ProxyLoop {
 
     /// The keeper captured a pod: its three listeners. A pod that is known already is replaced.
     package func podEnrolled(
-        _ uid: WorkloadUID, outbound: consuming Descriptor, inboundPlaintext: consuming Descriptor, hbone: consuming Descriptor
+        _ uid: WorkloadUID, outbound: consuming Descriptor, inboundPlaintext: consuming Descriptor,
+        hbone: consuming Descriptor
     ) {
         podWithdrawn(uid)
         let stock = SocketStock { [order] family, count in order(uid, family, count) }

@@ -25,7 +25,9 @@ final class SocketConnect: SocketReceiver, StreamSocketDelegate {
     private var socket: StreamSocket?
 
     /// - Parameter source: the address that the application is to see; nil for the pod's own.
-    init(to destination: SocketAddress, from source: IPAddress?, resources: LoopResources, owner: any SocketConnectOwner) {
+    init(
+        to destination: SocketAddress, from source: IPAddress?, resources: LoopResources, owner: any SocketConnectOwner
+    ) {
         self.destination = destination
         self.source = source
         self.resources = resources

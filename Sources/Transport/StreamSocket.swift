@@ -1,7 +1,7 @@
 package import Addressing
 package import Bytes
-package import Kernel
 internal import HTTP
+package import Kernel
 
 /// Told what happens on a `StreamSocket`; always on its loop.
 package protocol StreamSocketDelegate: AnyObject {
@@ -69,7 +69,8 @@ package final class StreamSocket: EventHandler, TimerHandler {
 
     /// Connects and watches for the outcome. Throws what is known at once, such as an unreachable network.
     package func start(
-        connectingTo address: SocketAddress, from source: SocketAddress?, timeout: Duration, _ delegate: any StreamSocketDelegate
+        connectingTo address: SocketAddress, from source: SocketAddress?, timeout: Duration,
+        _ delegate: any StreamSocketDelegate
     ) throws(SystemError) {
         if let source { try socket?.bind(to: source) }
         try socket?.connect(to: address)
@@ -111,7 +112,8 @@ package final class StreamSocket: EventHandler, TimerHandler {
         let result = unsafe withUnsafeTemporaryAllocation(of: IOVector.self, capacity: space.segmentCount) { vectors in
             for index in 0..<vectors.count {
                 let segment = unsafe space[index]
-                unsafe vectors.initializeElement(at: index, to: IOVector(base: segment.baseAddress, count: segment.count))
+                unsafe vectors.initializeElement(
+                    at: index, to: IOVector(base: segment.baseAddress, count: segment.count))
             }
             return unsafe socket?.read(into: vectors) ?? .endOfStream
         }

@@ -10,7 +10,8 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     /// Told of what comes in on accepted tunnels.
     package protocol Delegate: AnyObject {
         /// A peer asks for a stream. The delegate answers it.
-        func received(_ request: Result<ConnectRequest, RequestRefusal>, on stream: TunnelStream, of tunnel: AcceptedTunnel)
+        func received(
+            _ request: Result<ConnectRequest, RequestRefusal>, on stream: TunnelStream, of tunnel: AcceptedTunnel)
         /// A connection ended before it was a tunnel, or its peer floods us.
         func tunnelFailed(_ failure: TunnelFailure, of tunnel: AcceptedTunnel)
     }
@@ -39,7 +40,9 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     }
 
     /// Serves a connection that came to `tunnel.localAddress`, with the certificate of `identity`. Why not, if it cannot.
-    package func accept(_ socket: consuming TCPSocket, as identity: SPIFFEID, _ tunnel: AcceptedTunnel) -> TunnelFailure? {
+    package func accept(_ socket: consuming TCPSocket, as identity: SPIFFEID, _ tunnel: AcceptedTunnel)
+        -> TunnelFailure?
+    {
         guard let (context, bundles) = identities.credentials(of: identity, role: .server) else {
             socket.setResetOnClose()
             return TunnelFailure(
@@ -51,8 +54,10 @@ package final class TunnelAcceptor: TunnelLinkOwner {
         let stream = StreamSocket(accepted: socket, loop: resources.loop, pool: resources.pendingPool)
         do {
             let link = TunnelLink(
-                socket: stream, tls: try TLSConnection(context: context, verifier: verification), verification: verification,
-                session: try TunnelSession(role: .accepting, at: resources.loop.now), peerText: "\(tunnel.client)", resources: resources, owner: self)
+                socket: stream, tls: try TLSConnection(context: context, verifier: verification),
+                verification: verification,
+                session: try TunnelSession(role: .accepting, at: resources.loop.now), peerText: "\(tunnel.client)",
+                resources: resources, owner: self)
             links[ObjectIdentifier(link)] = Entry(tunnel, link)
             try link.startAccepted()
             return nil
@@ -72,7 +77,9 @@ package final class TunnelAcceptor: TunnelLinkOwner {
 
     package func linkEstablished(_ link: TunnelLink) {}
 
-    package func link(_ link: TunnelLink, received request: Result<ConnectRequest, RequestRefusal>, on stream: TunnelStream) {
+    package func link(
+        _ link: TunnelLink, received request: Result<ConnectRequest, RequestRefusal>, on stream: TunnelStream
+    ) {
         guard let entry = links[ObjectIdentifier(link)], let delegate else { return stream.refuse(status: 503) }
         delegate.received(request, on: stream, of: entry.tunnel)
     }

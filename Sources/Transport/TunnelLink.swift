@@ -1,11 +1,11 @@
 internal import Addressing
-package import Kernel
-package import Mesh
-package import Tunnel
 internal import Bytes
 internal import HTTP
 internal import Identity
+package import Kernel
+package import Mesh
 internal import TLS
+package import Tunnel
 
 /// Told what happens to a `TunnelLink`; always on its loop.
 package protocol TunnelLinkOwner: AnyObject {
@@ -59,7 +59,8 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     private static let readsPerTurn = 4
 
     init(
-        socket: StreamSocket, tls: TLSConnection, verification: PeerVerification, session: TunnelSession, peerText: String,
+        socket: StreamSocket, tls: TLSConnection, verification: PeerVerification, session: TunnelSession,
+        peerText: String,
         resources: LoopResources, owner: any TunnelLinkOwner
     ) {
         self.socket = socket

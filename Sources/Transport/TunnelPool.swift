@@ -1,9 +1,9 @@
 internal import Addressing
-internal import Mesh
-package import Tunnel
 internal import Identity
 internal import Kernel
+internal import Mesh
 internal import TLS
+package import Tunnel
 
 /// The tunnels that one loop dials, shared by the connections that fit: same source identity, same source address, same
 /// destination. Which session carries which stream is the `SessionPool`'s to say; this class does it.
@@ -142,7 +142,8 @@ package final class TunnelPool: TunnelLinkOwner {
             switch consume outcome {
             case .socket(let socket): try connect(session, key, socket)
             case .none(let code):
-                throw TunnelFailure(.limitConnections, "no socket: \(SystemError.text(of: code))", mayRetryElsewhere: false)
+                throw TunnelFailure(
+                    .limitConnections, "no socket: \(SystemError.text(of: code))", mayRetryElsewhere: false)
             }
         } catch {
             perform(pool.dialFailed(session, error.reason), after: error)
@@ -161,7 +162,8 @@ package final class TunnelPool: TunnelLinkOwner {
         let link: TunnelLink
         do {
             link = TunnelLink(
-                socket: stream, tls: try TLSConnection(context: context, verifier: verification), verification: verification,
+                socket: stream, tls: try TLSConnection(context: context, verifier: verification),
+                verification: verification,
                 session: try TunnelSession(role: .dialling, at: resources.loop.now), peerText: "\(key.destination)",
                 resources: resources, owner: self)
         } catch {

@@ -1,7 +1,7 @@
 internal import Bytes
+internal import HTTP
 internal import Kernel
 package import Mesh
-internal import HTTP
 internal import Tunnel
 
 /// What came of `TunnelStream.send`.

@@ -30,7 +30,10 @@ final class ControllerProcess: EventHandler {
     private var updates: UInt64 = 0
 
     /// Throws if the authority cannot be opened; its message says what to do.
-    init(_ configuration: AgentConfiguration, keeper: consuming MessageSocket, listener: consuming Descriptor, log: ProcessLog) throws {
+    init(
+        _ configuration: AgentConfiguration, keeper: consuming MessageSocket, listener: consuming Descriptor,
+        log: ProcessLog
+    ) throws {
         self.configuration = configuration
         self.log = log
         self.listener = listener
@@ -45,7 +48,8 @@ final class ControllerProcess: EventHandler {
         guard let trustDomain = TrustDomain(configuration.trustDomain) else {
             throw AgentError(.badConfiguration, "'\(configuration.trustDomain)' is not a trust domain")
         }
-        try keeper.start { _, _ in } onEnd: { [self] cause in
+        try keeper.start { _, _ in
+        } onEnd: { [self] cause in
             log.write(.notice, "controller ends: \(cause)")
             loop.stop()
         }
@@ -125,7 +129,11 @@ final class ControllerProcess: EventHandler {
         workers[id] = channel
         server.connected(id)
         do {
-            try channel.start { [self] in received($0, from: id) } onEnd: { [self] _ in gone(id) }
+            try channel.start { [self] in
+                received($0, from: id)
+            } onEnd: { [self] _ in
+                gone(id)
+            }
             channel.send(.controllerReport(report))
         } catch {
             log.write(.warning, "a worker's channel cannot be served: \(error)")

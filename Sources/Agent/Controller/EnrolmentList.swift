@@ -52,6 +52,7 @@ extension PodWish {
         self.init(
             uid: pod.workload, namespace: pod.namespace, name: pod.name, addresses: pod.addresses,
             excludedInboundPorts: exclusions.inboundPorts,
-            excludedOutbound: exclusions.outboundPrefixes.map { ExcludedDestination($0, ports: 0...UInt16.max) } + byPort)
+            excludedOutbound: exclusions.outboundPrefixes.map { ExcludedDestination($0, ports: 0...UInt16.max) }
+                + byPort)
     }
 }

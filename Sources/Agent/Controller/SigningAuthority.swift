@@ -68,7 +68,8 @@ extension ControllerReport.AuthorityCertificate {
 extension ControllerReport.Problem {
     init(_ problem: Resources.ManifestProblem) {
         self.init(
-            file: problem.file, line: problem.line > 0 ? problem.line : nil, field: problem.field, reason: problem.reason,
+            file: problem.file, line: problem.line > 0 ? problem.line : nil, field: problem.field,
+            reason: problem.reason,
             severity: problem.severity == .error ? .error : .warning, object: problem.object ?? "")
     }
 }

@@ -19,7 +19,9 @@ final class KeeperChannel<Incoming: KeeperMessage, Outgoing: KeeperMessage>: Eve
     }
 
     /// Begins to receive. `onEnd` is called once, with the cause, if the keeper is gone.
-    func start(onMessage: @escaping (Incoming, DescriptorList) -> Void, onEnd: @escaping (String) -> Void) throws(SystemError) {
+    func start(onMessage: @escaping (Incoming, DescriptorList) -> Void, onEnd: @escaping (String) -> Void)
+        throws(SystemError)
+    {
         self.onMessage = onMessage
         self.onEnd = onEnd
         registration = try loop.register(socket.raw, .edge, handler: self)

@@ -36,7 +36,9 @@ final class LoopRunner: @unchecked Sendable {
     func run() throws {
         let ticker = Ticker(loop: loop, interval: Self.countingInterval) { [proxy] in proxy.countBytes() }
         ticker.start()
-        try channel.start { [self] message, descriptors in received(message, descriptors) } onEnd: { [loop] _ in
+        try channel.start { [self] message, descriptors in
+            received(message, descriptors)
+        } onEnd: { [loop] _ in
             // The keeper is gone. What runs, runs on; a new keeper starts a new worker.
             _ = loop
         }

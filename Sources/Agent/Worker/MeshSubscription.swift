@@ -44,7 +44,11 @@ final class MeshSubscription {
         let channel = ChannelConnection(stream, resources: resources)
         self.channel = channel
         do {
-            try channel.start { [unowned self] in received($0) } onEnd: { [unowned self] in lost($0) }
+            try channel.start { [unowned self] in
+                received($0)
+            } onEnd: { [unowned self] in
+                lost($0)
+            }
         } catch {
             return lost("\(error)")
         }

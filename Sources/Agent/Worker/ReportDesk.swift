@@ -37,7 +37,8 @@ final class ReportDesk: @unchecked Sendable {
     }
 
     private func onControlLoop(
-        _ complete: @escaping @Sendable (AdminResponse) -> Void, _ make: @escaping @Sendable (WorkerProcess) -> some Report
+        _ complete: @escaping @Sendable (AdminResponse) -> Void,
+        _ make: @escaping @Sendable (WorkerProcess) -> some Report
     ) {
         worker.loop.post { [self] in complete(Self.json(make(worker))) }
     }

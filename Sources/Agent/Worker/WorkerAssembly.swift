@@ -31,7 +31,7 @@ enum WorkerAssembly {
         }
         try serve(worker, telemetry)
         for thread in threads { try thread.start() }
-        try worker.run()
+        try worker.run(controller: Descriptor(owning: InheritedDescriptor.Worker.controller))
         for runner in runners { runner.stop() }
         for thread in threads { thread.join() }
         log.write(.info, "worker ends")
@@ -50,7 +50,9 @@ enum WorkerAssembly {
     }
 
     private static func metrics(_ path: String, _ telemetry: WorkerTelemetry) -> AdminResponse {
-        guard path == "/metrics" || path == "/stats/prometheus" else { return .text(.notFound, "metrics are at /metrics") }
+        guard path == "/metrics" || path == "/stats/prometheus" else {
+            return .text(.notFound, "metrics are at /metrics")
+        }
         let exposition = Exposition.prometheus
         return AdminResponse(
             status: .ok, contentType: exposition.contentType, body: Array(telemetry.registry.text(exposition).utf8))

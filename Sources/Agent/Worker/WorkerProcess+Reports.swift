@@ -1,7 +1,7 @@
 internal import Addressing
+internal import Identity
 internal import Keeper
 internal import Kernel
-internal import Identity
 internal import Mesh
 internal import Proxy
 internal import Telemetry
@@ -18,7 +18,8 @@ extension WorkerProcess {
         let hasErrors = problems.contains { $0.severity == .error } || manifests.contains { $0.severity == .error }
         let verdict: StatusReport.Verdict = hasErrors ? .degraded : notReadyReason == nil ? .ok : .starting
         return StatusReport(
-            version: MeshnodeVersion.current, trustDomain: configuration.trustDomain, time: time, node: configuration.node,
+            version: MeshnodeVersion.current, trustDomain: configuration.trustDomain, time: time,
+            node: configuration.node,
             verdict: verdict, controller: controllerStatus, certificateAuthority: authorityStatus, agent: agentStatus,
             pods: podsStatus, traffic: trafficStatus, problems: problems, manifestProblems: manifests)
     }
@@ -85,7 +86,8 @@ extension WorkerProcess {
     private var manifestProblems: [Agent.ManifestProblem] {
         (controllerReport?.problems ?? []).map { problem in
             ManifestProblem(
-                file: problem.file, line: problem.line, field: problem.field, object: problem.object, reason: problem.reason,
+                file: problem.file, line: problem.line, field: problem.field, object: problem.object,
+                reason: problem.reason,
                 severity: problem.severity == .error ? .error : .warning)
         }
     }
@@ -95,19 +97,24 @@ extension WorkerProcess {
         if !isConnectedToController, hasSnapshot {
             problems.append(
                 Problem(
-                    code: .controllerDown, severity: .error, object: configuration.node, cause: "the controller does not answer",
-                    effect: "traffic goes on as configured last; no change takes effect", tryCommand: "look at the agent's log"))
+                    code: .controllerDown, severity: .error, object: configuration.node,
+                    cause: "the controller does not answer",
+                    effect: "traffic goes on as configured last; no change takes effect",
+                    tryCommand: "look at the agent's log"))
         }
         for report in pods.values.sorted(by: { $0.uid < $1.uid }) { problems += podProblems(report) }
         for status in certificateStatuses where status.lastError != nil || status.state == .unavailable {
-            problems.append(certificateProblem(status.identity, status.state == .valid || status.state == .renewing, status.lastError))
+            problems.append(
+                certificateProblem(
+                    status.identity, status.state == .valid || status.state == .renewing, status.lastError))
         }
         if keeperFacts?.exemption == .mark {
             problems.append(
                 Problem(
                     code: .exemptionByMark, severity: .warning, object: configuration.node,
                     cause: "no cgroup v2 for the agent, so its sockets are known by their mark",
-                    effect: "a container with CAP_NET_RAW can bypass the mesh", tryCommand: "mount cgroup v2 on the node"))
+                    effect: "a container with CAP_NET_RAW can bypass the mesh",
+                    tryCommand: "mount cgroup v2 on the node"))
         }
         return problems
     }
@@ -119,7 +126,8 @@ extension WorkerProcess {
             return [
                 Problem(
                     code: .namespaceNotFound, severity: .warning, object: name, cause: report.detail,
-                    effect: "the pod's traffic is not captured yet", tryCommand: "meshnode workloads -n \(namespace(report.uid))")
+                    effect: "the pod's traffic is not captured yet",
+                    tryCommand: "meshnode workloads -n \(namespace(report.uid))")
             ]
         case .failed:
             return [
@@ -165,7 +173,8 @@ extension WorkerProcess {
             WorkloadsReport.Item(
                 namespace: workload.namespace, name: workload.name, node: workload.node,
                 addresses: workload.addresses.map(\.description), identity: workload.identity.description,
-                protocol: workload.isEnrolled ? "HBONE" : "TCP", isHealthy: workload.isHealthy, capture: capture(of: workload),
+                protocol: workload.isEnrolled ? "HBONE" : "TCP", isHealthy: workload.isHealthy,
+                capture: capture(of: workload),
                 reason: pods[workload.uid]?.detail ?? "",
                 connections: workload.node == configuration.node ? counts[workload.uid] ?? 0 : nil,
                 certificateExpires: (certificates[workload.identity]?.notAfter).map(Timestamp.init(secondsSince1970:)),
@@ -173,7 +182,8 @@ extension WorkerProcess {
                 policies: snapshot.policies(for: workload).map(\.name.description))
         }
         return WorkloadsReport(
-            time: time, node: configuration.node, items: items.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) })
+            time: time, node: configuration.node,
+            items: items.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) })
     }
 
     private func capture(of workload: Workload) -> WorkloadsReport.Item.Capture {
@@ -201,12 +211,14 @@ extension WorkerProcess {
             CertificatesReport.Item(
                 role: item.role == .root ? .root : .issuer, subject: item.subject, serial: item.serial,
                 state: state(notBefore: item.notBefore, notAfter: item.notAfter),
-                notBefore: Timestamp(secondsSince1970: item.notBefore), notAfter: Timestamp(secondsSince1970: item.notAfter))
+                notBefore: Timestamp(secondsSince1970: item.notBefore),
+                notAfter: Timestamp(secondsSince1970: item.notAfter))
         }
         let local = snapshot.workloads.filter { $0.node == configuration.node && $0.isEnrolled }
         let workloads = certificateStatuses.map { status in
             CertificatesReport.Item(
-                role: .workload, subject: status.identity.description, serial: status.serial ?? "", state: state(of: status),
+                role: .workload, subject: status.identity.description, serial: status.serial ?? "",
+                state: state(of: status),
                 notBefore: status.notBefore.map(Timestamp.init(secondsSince1970:)),
                 notAfter: status.notAfter.map(Timestamp.init(secondsSince1970:)),
                 renewal: status.nextRequest.map(Timestamp.init(secondsSince1970:)),

@@ -35,7 +35,8 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     private static let controllerRetry = Duration.milliseconds(100)
 
     init(
-        _ configuration: AgentConfiguration, control: consuming MessageSocket, runners: [LoopRunner], telemetry: WorkerTelemetry,
+        _ configuration: AgentConfiguration, control: consuming MessageSocket, runners: [LoopRunner],
+        telemetry: WorkerTelemetry,
         log: ProcessLog
     ) throws {
         self.configuration = configuration
@@ -68,7 +69,9 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     // MARK: Running
 
     /// Serves until the drain is over or the keeper is gone and nothing runs any more.
-    func run() throws {
+    ///
+    /// - Parameter stream: the stream to the controller that was inherited.
+    func run(controller stream: consuming Descriptor) throws {
         guard let trustDomain = TrustDomain(configuration.trustDomain) else {
             throw AgentError(.badConfiguration, "'\(configuration.trustDomain)' is not a trust domain")
         }
@@ -77,17 +80,15 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         certificates = CertificateManager(trustDomain: trustDomain, delegate: self)
         let ticker = Ticker(loop: loop, interval: Self.tickInterval) { [self] in tick() }
         ticker.start()
-        try keeper.start { [self] in received($0, $1) } onEnd: { [self] cause in
+        try keeper.start { [self] in
+            received($0, $1)
+        } onEnd: { [self] cause in
             log.write(.error, "\(cause): finishing what runs")
             drain(for: .seconds(configuration.drainDeadlineSeconds))
         }
+        subscription?.connected(stream)
         keeper.send(.requestFacts)
         try loop.run()
-    }
-
-    /// The stream to the controller that was inherited.
-    func connected(toController stream: consuming Descriptor) {
-        subscription?.connected(stream)
     }
 
     private func tick() {
@@ -112,7 +113,8 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         case .podState(let report): note(report)
         case .facts(let facts):
             keeperFacts = facts
-            telemetry.keeperTold(restarts: UInt64(facts.workerRestarts), repairs: pods.values.reduce(0) { $0 + UInt64($1.repairs) })
+            telemetry.keeperTold(
+                restarts: UInt64(facts.workerRestarts), repairs: pods.values.reduce(0) { $0 + UInt64($1.repairs) })
         case .controllerStream:
             if let stream = descriptors.take(at: 0) { subscription?.connected(stream) }
         case .drain(let milliseconds): drain(for: .milliseconds(Int(milliseconds)))

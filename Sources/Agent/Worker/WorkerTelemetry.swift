@@ -19,7 +19,8 @@ final class WorkerTelemetry: Sendable {
         agentMetrics = AgentMetrics(registry: registry)
         refusals = RefusalRing(capacity: Self.keptRefusals)
         journal = ConnectionJournal(
-            metrics: ConnectionMetrics(registry: registry), agentMetrics: agentMetrics, log: accessLog.ring, refusals: refusals
+            metrics: ConnectionMetrics(registry: registry), agentMetrics: agentMetrics, log: accessLog.ring,
+            refusals: refusals
         ) { log.write(.warning, $0) }
     }
 

@@ -11,7 +11,9 @@ package enum StandardStream: Sendable {
         var offset = 0
         while offset < bytes.count {
             let count = unsafe bytes.withUnsafeBytes { buffer in
-                interruptible { unsafe Glibc.write(number, buffer.baseAddress?.advanced(by: offset), buffer.count - offset) }
+                interruptible {
+                    unsafe Glibc.write(number, buffer.baseAddress?.advanced(by: offset), buffer.count - offset)
+                }
             }
             if count > 0 {
                 offset += count
