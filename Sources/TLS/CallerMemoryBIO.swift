@@ -1,4 +1,4 @@
-import COpenSSL
+internal import COpenSSL
 
 /// The memory that OpenSSL reads from and writes to during one call: the caller's, so that ciphertext is not copied
 /// into a BIO of its own.
@@ -21,6 +21,7 @@ import COpenSSL
 /// The BIO type whose read and write work on the `CallerMemory` at its data pointer.
 enum CallerMemoryBIO {
     /// Made once and kept for the life of the process. BIO methods are immutable after this and may be shared.
+    // Nothing writes it after the static's one initialization, so threads may share the pointer.
     nonisolated(unsafe) private static let method: OpaquePointer? = {
         guard let method = unsafe BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "caller memory") else {
             return nil

@@ -1,4 +1,4 @@
-import COpenSSL
+internal import COpenSSL
 
 extension Certificate {
     /// Reads exactly one certificate. Throws `badCertificate` for anything else; never traps.

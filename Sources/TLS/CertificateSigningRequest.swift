@@ -1,4 +1,4 @@
-import COpenSSL
+internal import COpenSSL
 
 /// A PKCS #10 request (RFC 2986) for a certificate of `key` with an empty subject and one URI as subjectAltName,
 /// signed with SHA-256. DER. Throws `library` if OpenSSL cannot.

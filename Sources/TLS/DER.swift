@@ -1,4 +1,4 @@
-import COpenSSL
+internal import COpenSSL
 
 /// The calling convention of OpenSSL's `i2d_` functions.
 enum DER {
@@ -15,10 +15,9 @@ enum DER {
 }
 
 /// An X509 object as long as something needs it.
-///
-/// `@unchecked Sendable`: nothing here changes it once it is read; OpenSSL locks what it fills in later (the flags of
-/// its extensions) and counts references atomically.
 @safe final class X509Reference: @unchecked Sendable {
+    // @unchecked: nothing here changes it once it is read; OpenSSL locks what it fills in later (the flags of its
+    // extensions) and counts references atomically.
     let handle: OpaquePointer
 
     /// Throws `badCertificate` unless `der` is exactly one certificate.

@@ -1,4 +1,4 @@
-import COpenSSL
+internal import COpenSSL
 
 /// The text form of keys, certificates and requests (RFC 7468).
 package enum PEM {

@@ -1,10 +1,9 @@
-import COpenSSL
+internal import COpenSSL
 
 /// A P-256 private key. It never changes and is freed with the last reference.
-///
-/// `@unchecked Sendable`: an EVP_PKEY that nobody changes may be used by several threads at a time (its
-/// reference count and its export cache are locked by OpenSSL); nothing here changes it after `init`.
 @safe package final class PrivateKey: @unchecked Sendable {
+    // @unchecked: an EVP_PKEY that nobody changes may be used by several threads at a time (its reference count and its
+    // export cache are locked by OpenSSL); nothing here changes it after `init`.
     let handle: OpaquePointer
 
     /// Takes over the reference in `handle`.

@@ -1,5 +1,5 @@
 package import Bytes
-import COpenSSL
+internal import COpenSSL
 
 /// One TLS 1.3 connection as a machine: ciphertext in, plaintext out, and the other way round. No socket, no clock.
 ///

@@ -1,4 +1,4 @@
-import COpenSSL
+internal import COpenSSL
 
 /// Called by OpenSSL with the peer's chain; 1 accepts. Set with SSL_CTX_set_cert_verify_callback, so OpenSSL's own
 /// path validation does not run at all.

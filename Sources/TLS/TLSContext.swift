@@ -1,4 +1,4 @@
-import COpenSSL
+internal import COpenSSL
 
 /// Which side of the handshake a connection plays.
 package enum TLSRole: Hashable, Sendable {

@@ -1,4 +1,4 @@
-import COpenSSL
+internal import COpenSSL
 
 extension TLSError {
     /// What OpenSSL's error queue says, with `otherwise` for what has no code of its own. Empties the queue.

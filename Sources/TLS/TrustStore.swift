@@ -1,4 +1,4 @@
-import COpenSSL
+internal import COpenSSL
 
 /// Whether a chain leads to a root.
 package enum ChainVerdict: Hashable, Sendable {
@@ -11,9 +11,8 @@ package enum ChainVerdict: Hashable, Sendable {
 }
 
 /// The roots of one trust domain. It never changes; every certificate in it is a trust anchor, self-signed or not.
-///
-/// `@unchecked Sendable`: an X509_STORE locks its own look-ups, and nothing is added after `init`.
 @safe package final class TrustStore: @unchecked Sendable {
+    // @unchecked: an X509_STORE locks its own look-ups, and nothing is added after `init`.
     package let roots: [Certificate]
     private let handle: OpaquePointer
 
