@@ -2,8 +2,8 @@ import Addressing
 import Bytes
 import Kernel
 import Synchronization
-import Testing
 import TestSupport
+import Testing
 
 /// Counts what it is told and runs a closure.
 private final class Recorder: EventHandler, TimerHandler, BatchFinisher {
