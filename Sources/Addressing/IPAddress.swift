@@ -1,6 +1,7 @@
 /// An IPv4 or IPv6 address. An IPv4-mapped IPv6 address is always the IPv4 address it stands for, so
 /// no look-up or comparison can be dodged by spelling it the other way.
 package struct IPAddress: Hashable, Sendable {
+    /// The two versions of the protocol; the mesh knows no third.
     package enum Family: Hashable, Sendable {
         case v4
         case v6
@@ -66,7 +67,9 @@ package struct IPAddress: Hashable, Sendable {
     /// 224.0.0.0/4 or ff00::/8.
     package var isMulticast: Bool { family == .v4 ? value >> 28 == 0xe : value >> 120 == 0xff }
 
+    /// 127.0.0.1.
     package static let loopbackV4 = IPAddress(v4: 0x7f00_0001)
+    /// ::1.
     package static let loopbackV6 = IPAddress(v6: 1)
 }
 

@@ -35,6 +35,7 @@ package struct IPPrefix: Hashable, Sendable {
         self.init(address, length: length)
     }
 
+    /// Whether the leading `length` bits agree; an address of the other family is never inside.
     package func contains(_ candidate: IPAddress) -> Bool {
         candidate.family == address.family
             && candidate.number & Self.mask(length: length, width: address.bitWidth) == address.number

@@ -1,5 +1,6 @@
 /// Why a process of the agent cannot do its work.
 package struct AgentError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What is to be mended: the configuration, or the system that did not let the process start.
     package enum Code: String, Hashable, Sendable {
         case badConfiguration = "bad_configuration"
         case notStarted = "not_started"

@@ -1,5 +1,6 @@
 /// Why the controller cannot do its work.
 package struct ControllerError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What the controller could not do.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         /// The directory of manifests does not exist, or is no directory.
         case directoryMissing = "directory_missing"

@@ -22,12 +22,19 @@ package enum HTTP2Event: Hashable, Sendable {
 
 /// Frames since the last reset of the counts that cost the receiver more than the sender: what a flood is made of.
 package struct FrameCounts: Hashable, Sendable {
+    /// DATA frames, empty ones included.
     package var data = 0
+    /// DATA frames without payload that did not end their stream.
     package var emptyData = 0
+    /// PING frames, answers included.
     package var pings = 0
+    /// SETTINGS frames that asked for an acknowledgement.
     package var settings = 0
+    /// WINDOW_UPDATE frames, of streams and of the connection.
     package var windowUpdates = 0
+    /// CONTINUATION frames.
     package var continuations = 0
+    /// HEADERS frames, those of requests included.
     package var headers = 0
     /// RST_STREAM for streams that had not been answered yet.
     package var resetsUnanswered = 0

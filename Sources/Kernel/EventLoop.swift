@@ -78,6 +78,8 @@ package final class EventLoop: @unchecked Sendable {
     /// The time as of the current batch of events.
     package private(set) var now: ContinuousClock.Instant = .now
 
+    /// Makes the epoll instance and the descriptor that wakes it.
+    /// - Throws: EMFILE or ENFILE if descriptors are short.
     package init() throws(SystemError) {
         epoll = Descriptor(owning: try retrying("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) })
         wakeUp = Descriptor(

@@ -42,6 +42,7 @@ package struct TCPSocket: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
+    /// The number of the socket, while this value lives.
     package var raw: Int32 { descriptor.raw }
 
     // MARK: Opening
@@ -53,12 +54,17 @@ package struct TCPSocket: ~Copyable, Sendable {
         return TCPSocket(Descriptor(owning: try retrying("socket") { socket(domain, type, Int32(IPPROTO_TCP)) }))
     }
 
+    /// Gives the socket its own address; port 0 lets the kernel choose.
+    /// - Parameter asV6: writes an IPv4 address as an IPv4-mapped one, as a socket of both families needs it.
+    /// - Throws: EADDRINUSE, EADDRNOTAVAIL for an address that is not here (unless IP_TRANSPARENT), EACCES for a low port.
     package borrowing func bind(to address: SocketAddress, asV6: Bool = false) throws(SystemError) {
         var bytes = SocketAddressBytes(address, asV6: asV6)
         let number = raw
         try retrying("bind \(address)") { unsafe bytes.withPointer { unsafe Glibc.bind(number, $0, $1.pointee) } }
     }
 
+    /// Makes it a listener.
+    /// - Parameter backlog: connections that wait to be accepted; the kernel caps it at net.core.somaxconn.
     package borrowing func listen(backlog: Int32) throws(SystemError) {
         let number = raw
         try retrying("listen") { Glibc.listen(number, backlog) }
@@ -102,11 +108,14 @@ package struct TCPSocket: ~Copyable, Sendable {
 
     // MARK: Addresses
 
+    /// Its own address (getsockname(2)); on a transparently redirected socket the address that the client meant.
+    /// Nil if the socket is in error.
     package borrowing func localAddress() -> SocketAddress? {
         var bytes = SocketAddressBytes()
         return unsafe bytes.withPointer { unsafe getsockname(raw, $0, $1) } == 0 ? bytes.address : nil
     }
 
+    /// The other end's address (getpeername(2)); nil unless connected.
     package borrowing func peerAddress() -> SocketAddress? {
         var bytes = SocketAddressBytes()
         return unsafe bytes.withPointer { unsafe getpeername(raw, $0, $1) } == 0 ? bytes.address : nil

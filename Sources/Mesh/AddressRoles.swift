@@ -33,6 +33,7 @@ package enum Authority: Hashable, Sendable, CustomStringConvertible {
     case address(SocketAddress)
     case hostname(String, port: UInt16)
 
+    /// The port that the client asked for, whichever way the host is named.
     package var port: UInt16 {
         switch self {
         case .address(let address): address.port

@@ -9,6 +9,7 @@ package import Addressing
 /// A clause without matches and a match without any field are what is left when parts that need HTTP were taken
 /// out: they never match in an ALLOW and always in the other actions, so that what is not understood only restricts.
 package struct AuthorizationPolicy: Hashable, Sendable {
+    /// What a match means: DENY is looked at before ALLOW, AUDIT never refuses.
     package enum Action: String, Hashable, Sendable {
         case allow
         case deny
@@ -63,6 +64,7 @@ package struct AuthorizationRule: Hashable, Sendable {
 
 /// One `from`, one `to`, or one condition of `when`: any of its matches.
 package struct AuthorizationClause: Hashable, Sendable {
+    /// Which list of a rule the clause comes from; the explanation names it.
     package enum Kind: Hashable, Sendable {
         case from
         case to

@@ -51,6 +51,7 @@ package struct ServicePort: Hashable, Sendable {
 
 /// Which endpoints are preferred: those that share more of `scopes` with the client, in that order.
 package struct LoadBalancingPolicy: Hashable, Sendable {
+    /// A place that client and endpoint may share.
     package enum Scope: Hashable, Sendable {
         case network
         case region
@@ -60,6 +61,7 @@ package struct LoadBalancingPolicy: Hashable, Sendable {
         case cluster
     }
 
+    /// What happens to endpoints that do not share every scope.
     package enum Mode: Hashable, Sendable {
         /// All endpoints alike.
         case unspecified

@@ -63,6 +63,7 @@ package struct PolicyMiss: Hashable, Sendable {
 
 /// What a policy in dry run would have done to a connection.
 package struct DryRunOutcome: Hashable, Sendable {
+    /// How the verdict would have changed, had the policy been in force.
     package enum Effect: String, Hashable, Sendable {
         case wouldDeny = "would-deny"
         case wouldAllow = "would-allow"

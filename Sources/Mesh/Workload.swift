@@ -58,6 +58,7 @@ package struct Workload: Hashable, Sendable {
         self.capacity = max(1, capacity)
     }
 
+    /// What its certificate must say: trust domain, namespace and service account.
     package var identity: SPIFFEID {
         SPIFFEID(trustDomain: trustDomain, namespace: namespace, serviceAccount: serviceAccount)
     }
@@ -89,6 +90,7 @@ package struct Locality: Hashable, Sendable {
 
 /// The object that made the pod, as telemetry names it.
 package struct WorkloadOwner: Hashable, Sendable {
+    /// The kinds that telemetry tells apart.
     package enum Kind: String, Hashable, Sendable {
         case deployment
         case cronjob
@@ -118,6 +120,7 @@ package struct PortMapping: Hashable, Sendable {
 
 /// Where a waypoint is: by the name of its service or by address, with its HBONE port.
 package struct WaypointAddress: Hashable, Sendable {
+    /// By the name of a service, or by one address.
     package enum Destination: Hashable, Sendable {
         case service(NamespacedName)
         case address(IPAddress)

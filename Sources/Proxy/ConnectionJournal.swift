@@ -7,7 +7,9 @@ package import Telemetry
 package final class ConnectionJournal: Sendable {
     /// How many connections were opened and refused since the start.
     package struct Totals: Hashable, Sendable {
+        /// Opened in a tunnel, either direction.
         package var openedWithMutualTLS: UInt64 = 0
+        /// Opened outside tunnels: passthrough, and clients without a mesh under PERMISSIVE.
         package var openedInPlaintext: UInt64 = 0
         /// Refused by policy, identity or STRICT.
         package var denied: UInt64 = 0
@@ -15,6 +17,7 @@ package final class ConnectionJournal: Sendable {
         package var failed: UInt64 = 0
         /// Bytes towards clients and from them, of closed connections and of open ones as far as told.
         package var sentBytes: UInt64 = 0
+        /// Bytes from servers to clients, counted as `sentBytes` is.
         package var receivedBytes: UInt64 = 0
 
         package init(

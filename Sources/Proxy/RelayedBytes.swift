@@ -1,5 +1,6 @@
 /// How many bytes a connection carried, from the client's side: `sent` towards the server, `received` back.
 package struct RelayedBytes: Hashable, Sendable {
+    /// Bytes from the client to the server.
     package var sent: UInt64 = 0
     package var received: UInt64 = 0
 }

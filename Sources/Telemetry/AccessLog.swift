@@ -3,6 +3,7 @@ import Mesh
 
 /// The access log's line for a connection that ended or was refused.
 package struct AccessLog: Sendable {
+    /// The form of a line.
     package enum Format: String, Hashable, Sendable, CaseIterable {
         /// `key=value`, values in quotation marks where they are text.
         case text

@@ -4,6 +4,7 @@ package import Mesh
 /// A moment on both clocks: the monotonic one for durations, the wall's for people.
 package struct Moment: Hashable, Sendable {
     package var instant: ContinuousClock.Instant
+    /// Wall time in seconds, leap seconds not counted.
     package var secondsSince1970: Int64
 
     package init(instant: ContinuousClock.Instant, secondsSince1970: Int64) {

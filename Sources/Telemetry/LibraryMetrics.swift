@@ -6,6 +6,7 @@ package struct LibraryMetrics: MetricsFactory {
 
     package init(registry: MetricRegistry) { self.registry = registry }
 
+    /// A counter of the registry, named with the suffix `_total`.
     package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         let name = Self.name(label, suffix: "_total")
         let labels = Self.labels(dimensions)
@@ -13,6 +14,7 @@ package struct LibraryMetrics: MetricsFactory {
             name: name, labels: labels, handle: registry.counter(name, help: "\(label), of a library.", labels: labels))
     }
 
+    /// A summary of the registry if values are to be added up, else a gauge that shows the last one.
     package func makeRecorder(
         label: String, dimensions: [(String, String)], aggregate: Bool
     ) -> any RecorderHandler {
@@ -26,6 +28,7 @@ package struct LibraryMetrics: MetricsFactory {
                 name: name, labels: labels, observer: .gauge(registry.gauge(name, help: help, labels: labels)))
     }
 
+    /// A summary in seconds, whatever unit the library measures in.
     package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         let name = Self.name(label, suffix: "_seconds")
         let labels = Self.labels(dimensions)
@@ -34,14 +37,17 @@ package struct LibraryMetrics: MetricsFactory {
             handle: registry.summary(name, help: "\(label), of a library, in seconds.", labels: labels))
     }
 
+    /// Takes the series off the registry when its last handle is gone.
     package func destroyCounter(_ handler: any CounterHandler) {
         if let handler = handler as? LibraryCounter { registry.release(handler.name, labels: handler.labels) }
     }
 
+    /// Takes the series off the registry when its last handle is gone.
     package func destroyRecorder(_ handler: any RecorderHandler) {
         if let handler = handler as? LibraryRecorder { registry.release(handler.name, labels: handler.labels) }
     }
 
+    /// Takes the series off the registry when its last handle is gone.
     package func destroyTimer(_ handler: any TimerHandler) {
         if let handler = handler as? LibraryTimer { registry.release(handler.name, labels: handler.labels) }
     }

@@ -1,17 +1,20 @@
 /// One metric at one moment: its name, what it means, and a value for each set of labels.
 package struct MetricFamily: Hashable, Sendable {
+    /// The types of the Prometheus text format that are used here.
     package enum Kind: String, Hashable, Sendable {
         case counter
         case gauge
         case summary
     }
 
+    /// The value of one series at the time of the scrape.
     package enum Value: Hashable, Sendable {
         case integer(UInt64)
         case number(Double)
         case summary(count: UInt64, sum: Double)
     }
 
+    /// One series and its value.
     package struct Sample: Hashable, Sendable {
         package let labels: MetricLabels
         package let value: Value
@@ -42,6 +45,7 @@ package struct MetricLabels: Hashable, Sendable {
     /// `a="b",c="d"`, escaped once when the series is made.
     let text: String
 
+    /// One label, not escaped.
     package struct Pair: Hashable, Sendable {
         package let name: String
         package let value: String
@@ -57,6 +61,7 @@ package struct MetricLabels: Hashable, Sendable {
 
     package func hash(into hasher: inout Hasher) { hasher.combine(text) }
 
+    /// The value of the label `name`; nil if the series has none.
     package subscript(_ name: String) -> String? { pairs.first { $0.name == name }?.value }
 }
 

@@ -9,6 +9,7 @@ package final class CounterHandle: Sendable {
     /// Any thread may call it; the total wraps at 2^64.
     package func increment(by amount: UInt64 = 1) { count.wrappingAdd(amount, ordering: .relaxed) }
 
+    /// The total so far; any thread may read it.
     package var value: UInt64 { count.load(ordering: .relaxed) }
 
     func reset() { count.store(0, ordering: .relaxed) }
@@ -20,6 +21,7 @@ package final class GaugeHandle: Sendable {
 
     package init() {}
 
+    /// Replaces the value; any thread may call it.
     package func set(_ value: Double) { bits.store(value.bitPattern, ordering: .relaxed) }
 
     /// Adds `amount`, which may be negative; any thread may call it.
@@ -33,6 +35,7 @@ package final class GaugeHandle: Sendable {
         }
     }
 
+    /// The value as it was set or added up last.
     package var value: Double { Double(bitPattern: bits.load(ordering: .relaxed)) }
 }
 
@@ -43,11 +46,14 @@ package final class SummaryHandle: Sendable {
 
     package init() {}
 
+    /// Counts one observation of `value`; any thread may call it.
     package func observe(_ value: Double) {
         observations.increment()
         total.add(value)
     }
 
+    /// Observations so far.
     package var count: UInt64 { observations.value }
+    /// The observed values added up; read apart from `count`, so the two may be one observation apart.
     package var sum: Double { total.value }
 }

@@ -6,6 +6,7 @@ package final class AccessLogRing: Sendable {
     /// What waits to be written, and how many more there would have been.
     package struct Batch: Sendable {
         package var records: [ConnectionRecord] = []
+        /// Records that found the ring full since the last batch.
         package var dropped: UInt64 = 0
     }
 

@@ -30,6 +30,7 @@ package final class LoopIdentities {
         entries[identity] = nil
     }
 
+    /// Replaces the roots that peers are checked against, from the next handshake on.
     package func update(_ bundles: TrustBundles) {
         self.bundles = bundles
     }

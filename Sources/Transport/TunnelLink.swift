@@ -77,6 +77,7 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     /// Who the peer is; nil until the handshake is over.
     package var peerIdentity: SPIFFEID? { isEstablished ? verification.peerIdentity : nil }
 
+    /// Streams that are open now, both directions.
     package var streamCount: Int { session.openStreamCount }
 
     /// The link takes another stream now.

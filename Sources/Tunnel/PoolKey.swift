@@ -23,6 +23,7 @@ package struct PoolKey: Hashable, Sendable {
 
 /// One session of a pool; never used again.
 package struct SessionID: Hashable, Sendable {
+    /// Counts up from 0 within one pool.
     package let number: Int
     init(number: Int) { self.number = number }
 }

@@ -160,7 +160,9 @@ struct CaptureState {
 
 /// Packets and bytes that a rule has counted.
 package struct TrafficCount: Hashable, Sendable {
+    /// Packets that reached the rule since it was made; a replaced rule starts again.
     package var packets: UInt64 = 0
+    /// Their lengths added up, IP headers included.
     package var bytes: UInt64 = 0
 
     package init() {}

@@ -24,6 +24,8 @@ package struct MeshBuilder: Sendable {
 
     package init(_ parameters: MeshParameters) { self.parameters = parameters }
 
+    /// Makes the mesh out of all manifests. A contradiction between objects, such as two pods with one address, becomes a
+    /// problem of the result, and the older object wins.
     package func build(_ manifests: ManifestSet) -> BuiltMesh {
         var problems: [ManifestProblem] = []
         let context = BuildContext(manifests)

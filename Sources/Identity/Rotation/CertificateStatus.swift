@@ -14,7 +14,9 @@ package struct CertificateStatus: Hashable, Sendable {
 
     package let identity: SPIFFEID
     package let state: State
+    /// First second of validity, since 1970; nil without a certificate.
     package let notBefore: Int64?
+    /// Last second of validity, since 1970; nil without a certificate.
     package let notAfter: Int64?
     package let serial: String?
     /// Nil while a request is under way.

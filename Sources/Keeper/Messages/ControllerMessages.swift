@@ -11,6 +11,8 @@ package enum ControllerToKeeper: KeeperMessage {
 
     package var descriptorCount: Int { 0 }
 
+    /// Reads the fields of `kind`.
+    /// - Throws: `malformedMessage` for a kind of another direction, or a field out of its limits.
     package init(kind: UInt8, reader: inout MessageReader) throws(KeeperError) {
         switch kind {
         case MessageKind.podWanted: self = .podWanted(try PodWish(reader: &reader))

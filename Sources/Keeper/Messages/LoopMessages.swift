@@ -23,6 +23,8 @@ package enum KeeperToLoop: KeeperMessage {
         }
     }
 
+    /// Reads the fields of `kind`.
+    /// - Throws: `malformedMessage` for a kind of another direction, or a field out of its limits.
     package init(kind: UInt8, reader: inout MessageReader) throws(KeeperError) {
         switch kind {
         case MessageKind.podEnrolled: self = .podEnrolled(try reader.uid())
@@ -68,6 +70,8 @@ package enum LoopToKeeper: KeeperMessage {
 
     package var descriptorCount: Int { 0 }
 
+    /// Reads the fields of `kind`.
+    /// - Throws: `malformedMessage` for a kind of another direction, or a field out of its limits.
     package init(kind: UInt8, reader: inout MessageReader) throws(KeeperError) {
         guard kind == MessageKind.requestSockets else { throw .malformed("kind \(kind) from a loop to the keeper") }
         self = .requestSockets(try reader.uid(), try reader.family(), count: try reader.socketCount())

@@ -14,6 +14,8 @@ package enum KeeperToWorker: KeeperMessage {
         }
     }
 
+    /// Reads the fields of `kind`.
+    /// - Throws: `malformedMessage` for a kind of another direction, or a field out of its limits.
     package init(kind: UInt8, reader: inout MessageReader) throws(KeeperError) {
         switch kind {
         case MessageKind.podState: self = .podState(try PodReport(reader: &reader))
@@ -53,6 +55,8 @@ package enum WorkerToKeeper: KeeperMessage {
 
     package var descriptorCount: Int { 0 }
 
+    /// Reads the fields of `kind`.
+    /// - Throws: `malformedMessage` for a kind of another direction, or a field out of its limits.
     package init(kind: UInt8, reader: inout MessageReader) throws(KeeperError) {
         switch kind {
         case MessageKind.ready: self = .ready

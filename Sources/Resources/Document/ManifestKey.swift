@@ -28,6 +28,7 @@ package struct ManifestKey: Hashable, Sendable {
         self.name = name
     }
 
+    /// The key without its kind, as other objects refer to it.
     package var namespacedName: NamespacedName { NamespacedName(namespace: namespace, name: name) }
 }
 

@@ -1,5 +1,6 @@
 /// One value of a YAML or JSON document and where it stands.
 package struct ManifestNode: Hashable, Sendable {
+    /// What YAML knows, scalars not yet read as any type.
     package indirect enum Value: Hashable, Sendable {
         case null
         /// `isPlain`: written without quotes, so that it may mean a number or a truth value.
@@ -12,6 +13,7 @@ package struct ManifestNode: Hashable, Sendable {
     /// One key of a mapping and its value.
     package struct Entry: Hashable, Sendable {
         package var key: String
+        /// Line of the key in the file, from 1.
         package var keyLine: Int
         package var value: ManifestNode
 

@@ -1,5 +1,6 @@
 /// Something wrong with a manifest, as the log and `status` print it: where it is, what it is about, and what to do.
 package struct ManifestProblem: Hashable, Sendable {
+    /// An error keeps the object's last good state in force; a warning does not stop the object.
     package enum Severity: String, Hashable, Sendable {
         /// The object is in force; the part named is not, or not as written.
         case warning

@@ -3,6 +3,7 @@ package import Mesh
 
 /// An EndpointSlice: some of the endpoints of a service, one address family.
 package struct EndpointSliceManifest: Hashable, Sendable {
+    /// One entry of `endpoints`.
     package struct Endpoint: Hashable, Sendable {
         package var addresses: [IPAddress]
         /// A missing condition counts as ready.

@@ -1,5 +1,6 @@
 /// A PeerAuthentication: whether workloads accept plaintext.
 package struct PeerAuthenticationManifest: Hashable, Sendable {
+    /// `spec.mtls.mode`; UNSET inherits from the wider scope.
     package enum Mode: String, Hashable, Sendable {
         /// What the wider scope says.
         case unset = "UNSET"

@@ -25,6 +25,7 @@ package struct ServiceManifest: Hashable, Sendable {
         }
     }
 
+    /// `spec.trafficDistribution`: where endpoints are preferred.
     package enum TrafficDistribution: Hashable, Sendable {
         case sameZone
         case sameNode
