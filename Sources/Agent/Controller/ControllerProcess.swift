@@ -74,7 +74,7 @@ final class ControllerProcess: EventHandler {
         let pods = update.mesh.enrolments[configuration.node] ?? []
         authority.identitiesOnNode = Set(
             pods.compactMap { update.mesh.state.workloads[$0.workload]?.identity })
-        tellKeeper(pods)
+        tellKeeper(pods, update.mesh.state)
         let applied = server.applied(update.changes)
         for problem in applied.problems { log.write(.error, "cannot be told to workers: \(problem)") }
         send(applied.outgoing)
@@ -85,8 +85,9 @@ final class ControllerProcess: EventHandler {
         tellProblems(update.problems)
     }
 
-    private func tellKeeper(_ pods: [Controller.PodEnrolment]) {
-        let steps = enrolments.replace(with: pods)
+    private func tellKeeper(_ pods: [Controller.PodEnrolment], _ state: MeshState) {
+        let strict = pods.map(\.workload).filter { state.refusesPlaintext($0) }
+        let steps = enrolments.replace(with: pods, strict: Set(strict))
         for step in steps.messages { keeper.send(step) }
         for problem in steps.problems { log.write(.error, problem) }
     }
@@ -175,4 +176,14 @@ enum KeeperNothing: KeeperMessage {
     }
 
     func write(to writer: inout MessageWriter) throws(KeeperError) {}
+}
+
+extension MeshState {
+    /// STRICT holds for the whole workload, without exceptions by port.
+    fileprivate func refusesPlaintext(_ uid: WorkloadUID) -> Bool {
+        workloads[uid]?.policies.contains { name in
+            guard let policy = policies[name], policy.origin == .peerAuthentication else { return false }
+            return policy.rules.contains { rule in rule.clauses.allSatisfy { $0.kind == .from } }
+        } ?? false
+    }
 }

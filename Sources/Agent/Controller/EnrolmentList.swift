@@ -17,11 +17,14 @@ struct EnrolmentList {
     private var isComplete = false
 
     /// From now on `pods` are to be captured, and no others.
-    mutating func replace(with pods: [Controller.PodEnrolment]) -> Steps {
+    ///
+    /// - Parameter strict: those that refuse plaintext: what else than TCP comes in is dropped, and inbound connections
+    ///   from before their enrolment are cut.
+    mutating func replace(with pods: [Controller.PodEnrolment], strict: Set<WorkloadUID> = []) -> Steps {
         var steps = Steps()
         var wanted: [WorkloadUID: PodWish] = [:]
         for pod in pods {
-            let wish = PodWish(pod)
+            let wish = PodWish(pod, isStrict: strict.contains(pod.workload))
             do throws(KeeperError) {
                 _ = try ControllerToKeeper.podWanted(wish).encoded()
                 wanted[pod.workload] = wish
@@ -43,7 +46,7 @@ struct EnrolmentList {
 }
 
 extension PodWish {
-    init(_ pod: Controller.PodEnrolment) {
+    init(_ pod: Controller.PodEnrolment, isStrict: Bool) {
         let exclusions = pod.exclusions
         let everywhere = [IPPrefix("0.0.0.0/0"), IPPrefix("::/0")].compactMap { $0 }
         let byPort = exclusions.outboundPorts.flatMap { port in
@@ -53,6 +56,7 @@ extension PodWish {
             uid: pod.workload, namespace: pod.namespace, name: pod.name, addresses: pod.addresses,
             excludedInboundPorts: exclusions.inboundPorts,
             excludedOutbound: exclusions.outboundPrefixes.map { ExcludedDestination($0, ports: 0...UInt16.max) }
-                + byPort)
+                + byPort,
+            options: isStrict ? [.dropsNonTCPInbound, .abortsOldInbound] : [])
     }
 }
