@@ -40,7 +40,6 @@ func product(_ name: String, _ package: String) -> Target.Dependency {
 }
 
 let collections = product("HashTreeCollections", "swift-collections")
-let log = product("Logging", "swift-log")
 let metrics = product("CoreMetrics", "swift-metrics")
 let protobuf = product("SwiftProtobuf", "swift-protobuf")
 let x509 = product("X509", "swift-certificates")
@@ -62,7 +61,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
@@ -95,7 +93,7 @@ let package = Package(
         // Kernel: the only place with syscalls.
         target("Kernel", ["CLinux", "Addressing", "Bytes"]),
         // Capture: enrolment of a pod's network namespace: the ruleset and its life cycle.
-        target("Capture", ["Kernel", "Mesh", "Addressing", "CNetfilter"]),
+        target("Capture", ["Mesh", "Addressing", "CNetfilter"]),
         // Keeper: the privileged process, and the message format to the worker.
         target("Keeper", ["Kernel", "Capture", "Mesh", "Addressing"]),
 
@@ -108,8 +106,7 @@ let package = Package(
         target("Telemetry", ["Mesh", "Addressing", metrics]),
         // Proxy: the L4 data path: accept, decide, connect, relay, account.
         target(
-            "Proxy",
-            ["Transport", "Telemetry", "Tunnel", "Identity", "TLS", "HTTP", "Kernel", "Mesh", "Addressing", "Bytes"]),
+            "Proxy", ["Transport", "Telemetry", "Tunnel", "Identity", "Kernel", "Mesh", "Addressing", "Bytes"]),
 
         // The control plane.
         // Resources: manifests to Mesh values, with errors that name file, line and field.
@@ -117,26 +114,25 @@ let package = Package(
         // XDS: generated protobuf and the delta-ADS state machines of client and server.
         target("XDS", ["Mesh", "Addressing", protobuf]),
         // CertificateAuthority: signing.
-        target("CertificateAuthority", ["Identity", "Mesh", x509, asn1, crypto]),
-        // Controller: sources to snapshot to subscribers.
-        target(
-            "Controller",
-            ["Resources", "XDS", "CertificateAuthority", "Identity", "Mesh", "Telemetry", "Kernel", "Addressing"]),
+        target("CertificateAuthority", ["Mesh", x509, asn1, crypto]),
+        // Controller: a directory of manifests to the mesh as values, and to the pods of each node.
+        target("Controller", ["Resources", "Mesh", "Kernel", "Addressing"]),
 
         // The program.
         // Agent: composition root of the processes; configuration; admin socket; status report.
         target(
             "Agent",
             [
-                "Controller", "Proxy", "Transport", "Telemetry", "Keeper", "Capture", "Kernel", "Identity", "TLS", "XDS",
-                "Tunnel", "Mesh", "Addressing", "Bytes", log, nio, nioPosix, nioHTTP1,
+                "Controller", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport", "Telemetry", "Keeper",
+                "Capture", "Kernel", "Identity", "TLS", "Mesh", "Addressing", "Bytes", nio, nioPosix, nioHTTP1,
             ]),
         // CommandLine: the commands and what they print, testable as values.
-        target("CommandLine", ["Agent", "Kernel", "Mesh", "Addressing", arguments]),
+        target("CommandLine", ["Agent", "Kernel", "Mesh", arguments]),
         .executableTarget(name: "meshnode", dependencies: ["CommandLine"], swiftSettings: house),
 
         // Tests.
-        .target(name: "TestSupport", dependencies: ["Addressing"], path: "Tests/TestSupport", swiftSettings: houseForTests),
+        .target(
+            name: "TestSupport", dependencies: ["Addressing"], path: "Tests/TestSupport", swiftSettings: houseForTests),
         tests(of: "Addressing"),
         tests(of: "Bytes"),
         tests(of: "Mesh", ["Addressing"]),
@@ -151,10 +147,15 @@ let package = Package(
         tests(of: "Telemetry", ["Mesh", "Addressing"]),
         tests(of: "Proxy", ["Transport", "Telemetry", "Kernel", "Mesh", "Addressing"]),
         tests(of: "Resources", ["Mesh", "Addressing"]),
-        tests(of: "XDS", ["Mesh", "Addressing"]),
+        tests(of: "XDS", ["Mesh", "Addressing", protobuf]),
         tests(of: "CertificateAuthority", ["Identity", "TLS", "Mesh"]),
         tests(of: "Controller", ["Resources", "XDS", "Mesh", "Addressing", "Kernel"]),
-        tests(of: "Agent", ["Mesh", "Addressing", "Telemetry"]),
+        tests(
+            of: "Agent",
+            [
+                "Controller", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport", "Keeper", "Kernel",
+                "Identity", "TLS", "Mesh", "Addressing",
+            ]),
         tests(of: "CommandLine", ["Agent"]),
         // NodeTests: the whole agent in real network namespaces.
         .testTarget(

@@ -19,7 +19,7 @@ package func runAgent(_ configuration: AgentConfiguration) -> Int32 {
         keeper.loopCount = min(configuration.loops ?? CurrentProcess.usableCores, InheritedDescriptor.maxLoops)
         keeper.drainDeadline = .seconds(configuration.drainDeadlineSeconds)
         keeper.withdrawsOnExit = configuration.withdrawsOnExit
-        try Keeper(keeper).run()
+        try NodeKeeper(keeper).run()
         return 0
     } catch {
         log.write(.error, "\(error)")

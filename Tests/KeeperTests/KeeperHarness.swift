@@ -81,7 +81,7 @@ final class KeeperHarness: @unchecked Sendable {
     private let started = Mutex<[FakeChild]>([])
     private let wakeUp: (reader: Int32, writer: Int32)
     private var thread = pthread_t()
-    private var keeper: Keeper?
+    private var keeper: NodeKeeper?
     private(set) var failure: KeeperError?
     let directory: String
     private static let counter = Atomic<Int>(0)
@@ -103,7 +103,7 @@ final class KeeperHarness: @unchecked Sendable {
         let ready = DispatchOnce()
         let body = Body { [self, configuration] in
             do {
-                let keeper = try Keeper(configuration) { specification throws(SystemError) in
+                let keeper = try NodeKeeper(configuration) { specification throws(SystemError) in
                     try self.launch(specification)
                 }
                 self.keeper = keeper

@@ -3,7 +3,7 @@ internal import Kernel
 internal import Mesh
 
 /// What the keeper does for pods that are captured or being let go.
-extension Keeper {
+extension NodeKeeper {
     // MARK: Looking after them
 
     /// Rules set right, dead namespaces let go, withdrawals ended.

@@ -1,7 +1,7 @@
 internal import Capture
 internal import Kernel
 
-extension Keeper {
+extension NodeKeeper {
     /// Does what a supervisor decided.
     func perform(_ action: ChildSupervisor.Action, _ start: @escaping () -> Void) {
         switch action {

@@ -8,7 +8,7 @@ internal import Mesh
 /// the network.
 ///
 /// Confined to the thread that calls `run`, but for `stop`.
-package final class Keeper {
+package final class NodeKeeper {
     let configuration: KeeperConfiguration
     let loop: EventLoop
     private let lock: FileLock
@@ -127,7 +127,7 @@ package final class Keeper {
 /// Carries the keeper to its own thread, where `post` runs what it was given.
 private struct UncheckedKeeper: @unchecked Sendable {
     // @unchecked: only touched on the keeper's loop.
-    let keeper: Keeper
+    let keeper: NodeKeeper
 }
 
 /// Reads signals on the loop.

@@ -1,7 +1,7 @@
 internal import Kernel
 
 /// The agent's end: the worker finishes what runs, then the controller ends, then the loop.
-extension Keeper {
+extension NodeKeeper {
     /// How long the controller may take to end.
     private static let controllerGrace = Duration.seconds(2)
 

@@ -2,7 +2,7 @@ internal import Addressing
 internal import Kernel
 internal import Mesh
 
-extension Keeper {
+extension NodeKeeper {
     // MARK: What the controller wants
 
     func podWanted(_ wish: PodWish) {
