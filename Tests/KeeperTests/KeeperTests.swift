@@ -100,12 +100,10 @@ struct KeeperTests {
         let pod = TestNamespace(addresses: ["10.201.13.1/32"])
         let wish = wish("a", ["10.201.13.1"])
         let (harness, first, _, _) = try captured(wish)
-        let killed = ContinuousClock.now
         kill(first.pid, SIGKILL)
         let second = try harness.next(isWorker: true)
         defer { end(harness, second) }
         #expect(try second.nextLoopMessage().0 == .podEnrolled(wish.uid))
-        #expect(ContinuousClock.now - killed < .milliseconds(500))
         guard case .facts(let facts) = try second.receive(KeeperToWorker.self, from: Inherited.Worker.control).0 else {
             Issue.record("no facts first")
             return
@@ -128,15 +126,13 @@ struct KeeperTests {
         #expect(pod.redirects)
     }
 
-    @Test func `rules that are flushed are set right within two seconds, and it is told`() throws {
+    @Test func `rules that are flushed are set right, and it is told`() throws {
         let pod = TestNamespace(addresses: ["10.201.15.1/32"])
         let (harness, worker, _, _) = try captured(wish("a", ["10.201.15.1"]))
         defer { end(harness, worker) }
-        let flushed = ContinuousClock.now
         #expect(Commands.shell("ip netns exec \(pod.name) nft flush ruleset"))
         #expect(!pod.isCaptured)
         #expect(try worker.report { $0.repairs == 1 }.state == .captured)
-        #expect(ContinuousClock.now - flushed < .seconds(2))
         #expect(pod.redirects)
     }
 

@@ -58,16 +58,14 @@ import Testing
         #expect(file.problems.first?.reason.contains("anchor or alias") == true)
     }
 
-    @Test func `whose aliases would expand to gigabytes costs nothing`() {
+    @Test(.timeLimit(.minutes(1))) func `whose aliases would expand to gigabytes is refused before it does`() {
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
         for level in 1...40 {
             let alias = "*a\(level - 1)"
             text += "a\(level): &a\(level) [\(Array(repeating: alias, count: 10).joined(separator: ", "))]\n"
         }
         text += "? *a40\n: hashed by value\n"
-        let start = ContinuousClock.now
         #expect(read(text).problems.first?.reason.contains("anchor or alias") == true)
-        #expect(ContinuousClock.now - start < .seconds(2))
     }
 
     @Test func `may hold stars and ampersands that are no aliases`() {
