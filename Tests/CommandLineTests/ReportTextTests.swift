@@ -57,7 +57,7 @@ private let plain = Palette(isColored: false)
                         try: meshnode certificates
 
                 MANIFESTS
-                 error pay.yaml:12 AuthorizationPolicy pay/api
+                 MN1001 error pay.yaml:12 AuthorizationPolicy pay/api
                         spec.rules[0].from[0].source.principals: expected a list of strings,
                         found a string
 

@@ -45,23 +45,15 @@ package struct ProblemCode: RawRepresentable, Hashable, Codable, Sendable, Custo
 
 // 1xxx: what the operator wrote. 2xxx: processes. 3xxx: capture. 4xxx: certificates. 5xxx: traffic.
 extension ProblemCode {
-    /// A manifest is invalid; the last good state of its objects stays in force.
-    package static let manifestInvalid = Self(rawValue: "MN1001")
-    /// A manifest has a field that is not known; it is ignored.
-    package static let manifestUnknownField = Self(rawValue: "MN1002")
-    /// Two pods claim one address; the older keeps it.
-    package static let addressConflict = Self(rawValue: "MN1003")
-    /// The manifest directory cannot be read; the last good state stays in force.
-    package static let manifestsUnreadable = Self(rawValue: "MN1004")
-    /// A policy has fields that need HTTP semantics; at L4 it is enforced more strictly than written.
+    /// A manifest cannot be taken; the last good state of its objects stays in force.
+    package static let manifestRefused = Self(rawValue: "MN1001")
+    /// A manifest is taken, but does not do all that it says.
+    package static let manifestDoubtful = Self(rawValue: "MN1002")
+    /// A policy asks for what only a waypoint can do; without one it is enforced more strictly than written.
     package static let policyNeedsWaypoint = Self(rawValue: "MN1005")
 
-    /// The worker is not running; new connections wait.
-    package static let workerDown = Self(rawValue: "MN2001")
     /// The worker has been restarted within the last minutes.
     package static let workerRestarted = Self(rawValue: "MN2002")
-    /// An agent does not answer.
-    package static let agentLost = Self(rawValue: "MN2003")
     /// The controller is not running; the last configuration stays in force.
     package static let controllerDown = Self(rawValue: "MN2004")
     /// The first configuration has not arrived; captured connections are refused.
@@ -77,10 +69,6 @@ extension ProblemCode {
     package static let exemptionByMark = Self(rawValue: "MN3004")
     /// Connections from before enrolment are still open, in plaintext.
     package static let connectionsBeforeEnrolment = Self(rawValue: "MN3005")
-    /// The self-probe of a pod did not come back through the agent.
-    package static let selfProbeFailed = Self(rawValue: "MN3006")
-    /// A pod is to be captured, but shares its node's network.
-    package static let hostNetwork = Self(rawValue: "MN3011")
 
     /// No certificate for an identity; its connections are refused.
     package static let certificateUnavailable = Self(rawValue: "MN4001")
@@ -88,7 +76,7 @@ extension ProblemCode {
     package static let certificateExpired = Self(rawValue: "MN4002")
     /// A certificate is past half its life and could not be renewed.
     package static let renewalFailing = Self(rawValue: "MN4003")
-    /// The issuer's certificate expires soon.
+    /// The issuer's certificate expires within 30 days.
     package static let issuerExpiresSoon = Self(rawValue: "MN4007")
 
     /// A service has no healthy endpoint; connections to it fail.
@@ -97,6 +85,8 @@ extension ProblemCode {
 
 /// What is wrong in a manifest, and where.
 package struct ManifestProblem: Codable, Sendable, Equatable {
+    /// `MN1001` for an error, `MN1002` for a warning.
+    package var code: ProblemCode
     /// The file, relative to the manifest directory.
     package var file: String
     /// Line in the file, from 1; nil if the whole file is meant.
@@ -113,6 +103,7 @@ package struct ManifestProblem: Codable, Sendable, Equatable {
     package init(
         file: String, line: Int?, field: String = "", object: String = "", reason: String, severity: Problem.Severity
     ) {
+        code = severity == .error ? .manifestRefused : .manifestDoubtful
         self.file = file
         self.line = line
         self.field = field

@@ -31,3 +31,7 @@ package enum MeshnodeVersion {
     /// Semantic version; the newest section of CHANGELOG.md has the same.
     package static let current = "0.1.0"
 }
+
+extension VersionReport {
+    static var current: VersionReport { VersionReport(version: MeshnodeVersion.current) }
+}

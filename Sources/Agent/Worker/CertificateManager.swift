@@ -25,6 +25,8 @@ final class CertificateManager {
 
     private var store = CertificateStore()
     private(set) var bundles: TrustBundles
+    /// Identities whose certificate ran out, until another comes or it is needed no more.
+    private(set) var expired: Set<SPIFFEID> = []
     private var requests: [UInt64: Request] = [:]
     private var lastRequest: UInt64 = 0
     private var versions: UInt64 = 0
@@ -88,8 +90,15 @@ final class CertificateManager {
         for action in store.takeActions() {
             switch action {
             case .request(let identity): request(identity)
-            case .publish(let svid): delegate.certificateReady(svid)
-            case .expired(let identity), .forget(let identity): delegate.certificateGone(identity)
+            case .publish(let svid):
+                expired.remove(svid.identity)
+                delegate.certificateReady(svid)
+            case .expired(let identity):
+                expired.insert(identity)
+                delegate.certificateGone(identity)
+            case .forget(let identity):
+                expired.remove(identity)
+                delegate.certificateGone(identity)
             }
         }
     }

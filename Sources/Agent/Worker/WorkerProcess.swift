@@ -55,6 +55,7 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     var snapshotAge: Duration? { subscription?.changedAt.map { $0.duration(to: loop.now) } }
     var controllerReport: ControllerReport? { subscription?.report }
     var certificateStatuses: [CertificateStatus] { certificates?.statuses ?? [] }
+    var expiredIdentities: Set<SPIFFEID> { certificates?.expired ?? [] }
 
     /// Nil if new connections are served; otherwise what is missing.
     var notReadyReason: String? {

@@ -46,7 +46,8 @@ extension StatusReport {
         let object = problem.object.isEmpty ? "" : " \(problem.object)"
         let field = problem.field.isEmpty ? "" : " \(problem.field)"
         return Paragraph.text(
-            first: " ", indent: 8, "\(problem.severity.rawValue) \(place)\(object)\(field): \(problem.reason)")
+            first: " \(Printable.text(problem.code.rawValue))", indent: 8,
+            "\(problem.severity.rawValue) \(place)\(object)\(field): \(problem.reason)")
     }
 
     /// Where to look next.

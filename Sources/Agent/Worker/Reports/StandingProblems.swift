@@ -1,0 +1,75 @@
+internal import Identity
+internal import Keeper
+internal import Mesh
+internal import XDS
+
+/// What is wrong on this node now, out of the facts that its worker has. A value, so that each problem can be tested
+/// without a process.
+struct StandingProblems {
+    var node: String
+    /// Seconds since 1970, as everything here that is a time.
+    var now: Int64
+    /// When this worker was started.
+    var workerStarted: Int64
+    var isConnectedToController = true
+    var hasSnapshot = true
+    var snapshot = MeshSnapshot()
+    var pods: [PodReport] = []
+    var keeper: KeeperFacts?
+    var certificates: [CertificateStatus] = []
+    /// Identities whose certificate ran out before another came.
+    var expired: Set<SPIFFEID> = []
+    var authority: [ControllerReport.AuthorityCertificate] = []
+
+    /// Errors first.
+    var all: [Problem] {
+        let problems = processProblems + podProblems + authorityProblems + certificateProblems + meshProblems
+        return problems.filter { $0.severity == .error } + problems.filter { $0.severity == .warning }
+    }
+
+    /// A start takes milliseconds; after this long without configuration it has failed.
+    private static let configurationDeadline: Int64 = 10
+    /// A restart is told for this long, in seconds: until people who look because of it have seen it.
+    private static let restartIsNews: Int64 = 900
+
+    private var processProblems: [Problem] {
+        var problems: [Problem] = []
+        if !hasSnapshot {
+            if now - workerStarted > Self.configurationDeadline { problems.append(configurationMissing) }
+        } else if !isConnectedToController {
+            problems.append(controllerDown)
+        }
+        guard let keeper else { return problems }
+        if keeper.workerRestarts > 0, now - workerStarted < Self.restartIsNews {
+            problems.append(
+                Problem(
+                    code: .workerRestarted, severity: .warning, object: node,
+                    cause:
+                        "the worker was started again \(now - workerStarted) s ago, \(keeper.workerRestarts) times in all",
+                    effect: "the connections that it carried were reset", tryCommand: "look at the agent's log"))
+        }
+        if keeper.exemption == .mark {
+            problems.append(
+                Problem(
+                    code: .exemptionByMark, severity: .warning, object: node,
+                    cause: "no cgroup v2 for the agent, so its sockets are known by their mark",
+                    effect: "a container with CAP_NET_RAW can bypass the mesh",
+                    tryCommand: "mount cgroup v2 on the node"))
+        }
+        return problems
+    }
+
+    private var configurationMissing: Problem {
+        Problem(
+            code: .configurationMissing, severity: .error, object: node,
+            cause: isConnectedToController
+                ? "the controller has not sent the first configuration" : "the controller does not answer",
+            effect: "captured connections are refused", tryCommand: "look at the agent's log")
+    }
+
+    private var controllerDown: Problem {
+        Problem(
+            code: .controllerDown, severity: .error, object: node, cause: "the controller does not answer",
+            effect: "traffic goes on as configured last; no change takes effect", tryCommand: "look at the agent's log")
+    }
+}
