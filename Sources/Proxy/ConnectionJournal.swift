@@ -11,6 +11,8 @@ package final class ConnectionJournal: Sendable {
         package var openedWithMutualTLS: UInt64 = 0
         /// Opened outside tunnels: passthrough, and clients without a mesh under PERMISSIVE.
         package var openedInPlaintext: UInt64 = 0
+        /// Of those that were opened, how many have ended.
+        package var closed: UInt64 = 0
         /// Refused by policy, identity or STRICT.
         package var denied: UInt64 = 0
         /// Could not be carried for another reason.
@@ -21,16 +23,20 @@ package final class ConnectionJournal: Sendable {
         package var receivedBytes: UInt64 = 0
 
         package init(
-            openedWithMutualTLS: UInt64 = 0, openedInPlaintext: UInt64 = 0, denied: UInt64 = 0, failed: UInt64 = 0,
-            sentBytes: UInt64 = 0, receivedBytes: UInt64 = 0
+            openedWithMutualTLS: UInt64 = 0, openedInPlaintext: UInt64 = 0, closed: UInt64 = 0, denied: UInt64 = 0,
+            failed: UInt64 = 0, sentBytes: UInt64 = 0, receivedBytes: UInt64 = 0
         ) {
             self.openedWithMutualTLS = openedWithMutualTLS
             self.openedInPlaintext = openedInPlaintext
+            self.closed = closed
             self.denied = denied
             self.failed = failed
             self.sentBytes = sentBytes
             self.receivedBytes = receivedBytes
         }
+
+        /// Open now.
+        package var open: UInt64 { openedWithMutualTLS &+ openedInPlaintext &- closed }
     }
 
     private let metrics: ConnectionMetrics
@@ -79,6 +85,7 @@ package final class ConnectionJournal: Sendable {
     }
 
     func closed(_ record: ConnectionRecord, _ counters: ConnectionCounters) {
+        totals.withLock { $0.closed += 1 }
         metrics.closed(record, counters)
         log.append(record)
         refusals.append(record)
