@@ -37,6 +37,8 @@ extension WorkerProcess {
             state: failing == nil ? .ok : .failing,
             rootExpires: roots.map(\.notAfter).min().map(Timestamp.init(secondsSince1970:)),
             issuerExpires: (issuer?.notAfter).map(Timestamp.init(secondsSince1970:)), roots: roots.count,
+            certificates: certificateStatuses.count,
+            validCertificates: certificateStatuses.count { $0.state != .unavailable },
             reason: failing.flatMap(\.lastError) ?? "")
     }
 
@@ -72,7 +74,8 @@ extension WorkerProcess {
         return TrafficStatus(
             windowSeconds: 60, opened: recent.openedWithMutualTLS + recent.openedInPlaintext,
             mutualTLS: recent.openedWithMutualTLS, plaintext: recent.openedInPlaintext, denied: recent.denied,
-            failed: recent.failed, sentBytes: recent.sentBytes, receivedBytes: recent.receivedBytes, open: nil)
+            failed: recent.failed, sentBytes: recent.sentBytes, receivedBytes: recent.receivedBytes,
+            open: telemetry.journal.total.open)
     }
 
     private var manifestProblems: [Agent.ManifestProblem] {
