@@ -1,13 +1,13 @@
-internal import Kernel
+package import Kernel
 
-/// One channel to a child on the keeper's event loop: sends in order, never blocks, and gives up on a child that
-/// does not read.
-final class MessageChannel: EventHandler {
+/// One end of a channel between the keeper and a child, on an event loop: sends in order, never blocks, and gives up on
+/// another end that does not read. Confined to its loop.
+package final class MessageChannel: EventHandler {
     /// Why a channel ended.
-    enum Ending {
-        /// The child closed its end, as it does when it ends itself.
+    package enum Ending {
+        /// The other end was closed, as it is when its process ends.
         case closed
-        /// The child does what it may not, or nothing at all.
+        /// The other end does what it may not, or nothing at all.
         case broken(String)
     }
 
@@ -25,15 +25,17 @@ final class MessageChannel: EventHandler {
     private let onMessage: (MessageChannel, [UInt8], DescriptorList) throws(KeeperError) -> Void
     private let onEnd: (Ending) -> Void
 
-    /// Messages that may wait for a child; one that is further behind is broken.
+    /// Messages that may wait for the other end; one that is further behind is broken.
     private static let longestQueue = 16_384
-    /// Messages of one child that are served before others have their turn.
+    /// Messages that are served before other channels have their turn.
     private static let turn = 64
 
+    /// Registers on `loop` at once.
     /// - Parameters:
     ///   - onMessage: called for each message; what it throws ends the channel.
-    ///   - onEnd: called once, when the other side is gone or breaks the agreement.
-    init(
+    ///   - onEnd: called once, when the other side is gone or breaks the agreement; not after `close`.
+    /// - Throws: what epoll_ctl(2) says, such as ENOSPC.
+    package init(
         _ socket: consuming MessageSocket, loop: EventLoop,
         onMessage: @escaping (MessageChannel, [UInt8], DescriptorList) throws(KeeperError) -> Void,
         onEnd: @escaping (Ending) -> Void
@@ -49,12 +51,12 @@ final class MessageChannel: EventHandler {
         close()
     }
 
-    /// Messages that the child has not taken yet.
+    /// Messages that the other end has not taken yet.
     var waitingCount: Int { queue.count }
 
-    /// Sends `message` as soon as the child takes it.
+    /// Sends `message` as soon as the other end takes it; one that cannot be encoded ends the channel.
     /// - Parameter descriptors: go with it, all of them, and stay the caller's.
-    func send(_ message: some KeeperMessage, _ descriptors: DescriptorList? = nil) {
+    package func send(_ message: some KeeperMessage, _ descriptors: DescriptorList? = nil) {
         guard registration != nil else { return }
         do {
             queue.append(
@@ -67,14 +69,14 @@ final class MessageChannel: EventHandler {
     }
 
     /// Stops; `onEnd` is not called.
-    func close() {
+    package func close() {
         guard let registration else { return }
         self.registration = nil
         queue = []
         loop.unregister(registration)
     }
 
-    func ready(_ readiness: Readiness) {
+    package func ready(_ readiness: Readiness) {
         guard registration != nil else { return }
         if readiness.contains(.writable) { flush() }
         receive()
