@@ -49,8 +49,11 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     private var isDead = false
     private var isFlushQueued = false
     private var isTurnQueued = false
+    private var isTakingEvents = false
     private var isSocketFull = false
     private var timer: TimerID?
+    /// When `timer` fires, once established.
+    private var timerDeadline = ContinuousClock.Instant.now
 
     /// What the peer is called in messages: `10.1.2.3:15008`.
     let peerText: String
@@ -185,6 +188,11 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
 
     /// - Parameter bytes: what was given to the session last; payload events point into it.
     private func takeEvents(_ bytes: RawSpan) {
+        // What handles an event may send, and sending takes events, too. Those that wait may point into the bytes of
+        // the outer call, so they are left to it.
+        guard !isTakingEvents else { return }
+        isTakingEvents = true
+        defer { isTakingEvents = false }
         while !isOver, let event = session.nextEvent(at: resources.loop.now) { handle(event, bytes) }
     }
 
@@ -248,6 +256,7 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
 
     /// Sends a CONNECT for `stream`. Throws if the session takes no more.
     func open(_ stream: TunnelStream, _ request: ConnectRequest) throws(TunnelError) {
+        guard !isOver else { throw TunnelError(.cannotOpenStream, "the tunnel is over") }
         let token = add(stream)
         do throws(TunnelError) {
             let id = try session.openStream(request, token: token)
@@ -275,6 +284,8 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
         session.reset(id, code: .connectError, at: resources.loop.now)
         remove(token)
         queueFlush()
+        // A reset that has to wait its turn may be due before the next PING.
+        if isEstablished, session.nextDeadline(at: resources.loop.now) < timerDeadline { scheduleTimer() }
     }
 
     func consumed(_ id: StreamID, _ count: Int) {
@@ -289,15 +300,34 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
         if isOver { return .blocked }
         if !isSocketFull {
             let result = sendOnce(id, from: source)
-            guard result == .blocked else { return result }
             // No window: the session says when there is. Otherwise the outgoing buffer was full in mid-batch: seal
             // what is in it and try once more.
-            guard session.sendableCount(id) > 0 else { return .blocked }
+            guard result == .blocked, lacksOnlyRoom(id) else { return result }
             flush()
-            if !isOver, !isSocketFull { return sendOnce(id, from: source) }
+            if !isOver, !isSocketFull {
+                let result = sendOnce(id, from: source)
+                guard result == .blocked, lacksOnlyRoom(id) else { return result }
+            }
         }
-        blocked.append(stream)
+        waitForRoom(stream)
         return .blocked
+    }
+
+    /// There is window, so the session will not say when to go on.
+    private func lacksOnlyRoom(_ id: StreamID) -> Bool { !isOver && session.sendableCount(id) > 0 }
+
+    private func waitForRoom(_ stream: TunnelStream) {
+        guard !stream.isWaitingForRoom, !isOver else { return }
+        stream.isWaitingForRoom = true
+        blocked.append(stream)
+    }
+
+    private func wakeWaiting() {
+        guard !isSocketFull, !isOver, !blocked.isEmpty else { return }
+        let waiting = blocked
+        blocked = []
+        for stream in waiting { stream.isWaitingForRoom = false }
+        for stream in waiting { stream.becameWritable() }
     }
 
     private func sendOnce(_ id: StreamID, from source: StreamSocket) -> StreamSendResult {
@@ -335,6 +365,7 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     package func batchEnded() {
         isFlushQueued = false
         flush()
+        wakeWaiting()
         closeIfOver()
     }
 
@@ -343,10 +374,9 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
         isSocketFull = false
         session.outputProgressed(at: resources.loop.now)
         flush()
-        guard !isSocketFull, !isOver else { return }
-        let waiting = blocked
-        blocked = []
-        for stream in waiting { stream.becameWritable() }
+        wakeWaiting()
+        // The last bytes of a drained session may have waited for this.
+        closeIfOver()
     }
 
     /// Frames what the session has to say, seals it, and sends, until nothing is left or the socket is full.
@@ -415,7 +445,8 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     private func scheduleTimer() {
         guard !isOver else { return }
         if let timer { resources.loop.cancel(timer) }
-        timer = resources.loop.schedule(at: session.nextDeadline(at: resources.loop.now), self)
+        timerDeadline = session.nextDeadline(at: resources.loop.now)
+        timer = resources.loop.schedule(at: timerDeadline, self)
     }
 
     /// A session that has said its last word and carries nothing is closed.

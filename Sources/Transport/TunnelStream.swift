@@ -113,6 +113,9 @@ package final class TunnelStream {
 
     // MARK: What its tunnel does
 
+    /// The tunnel has noted that the stream waits for room in the outgoing buffer.
+    var isWaitingForRoom = false
+
     /// Called if the stream is given up before it has a tunnel.
     var onAbandoned: (() -> Void)?
 
