@@ -6,7 +6,7 @@ extension WorkerProcess {
     func connectionsReport(open: [ConnectionRecord]) -> ConnectionsReport {
         ConnectionsReport(
             time: time, node: configuration.node, live: open.map(ConnectionsReport.Live.init),
-            refused: telemetry.refusals.latest.map(ConnectionsReport.Refused.init))
+            refused: telemetry.refusals.latest.reversed().map(ConnectionsReport.Refused.init))
     }
 }
 
