@@ -32,8 +32,11 @@ enum Command {
         process.standardInput = try FileHandle(forReadingFrom: given.url)
         process.standardOutput = try FileHandle(forWritingTo: output.url)
         process.standardError = try FileHandle(forWritingTo: errors.url)
+        // `waitUntilExit` runs a run loop, which notices the end up to half a second late.
+        let ended = DispatchSemaphore(value: 0)
+        process.terminationHandler = { _ in ended.signal() }
         try process.run()
-        process.waitUntilExit()
+        ended.wait()
         return CommandResult(
             status: process.terminationStatus, output: try output.text.trimmed, errors: try errors.text.trimmed)
     }

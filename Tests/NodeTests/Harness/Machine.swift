@@ -48,6 +48,9 @@ final class Machine {
         ["/usr/bin/nsenter", "--net=" + path(name)] + arguments
     }
 
+    /// Link-local addresses are usable at once, not after the seconds of duplicate address detection.
+    private static let withoutDetection = "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad;"
+
     /// Makes the nodes and the wire between them.
     func makeNodes() throws {
         for node in Node.allCases {
@@ -55,7 +58,7 @@ final class Machine {
                 """
                 ip netns add \(netns(node.rawValue))
                 ip -n \(netns(node.rawValue)) link set lo up
-                nsenter --net=\(path(node.rawValue)) sh -c '
+                nsenter --net=\(path(node.rawValue)) sh -c '\(Self.withoutDetection)
                     echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
                 """)
         }
@@ -87,6 +90,7 @@ final class Machine {
         try Command.shell(
             """
             ip netns add \(netns(name))
+            nsenter --net=\(path(name)) sh -c '\(Self.withoutDetection)'
             ip -n \(node) link add to-\(name) type veth peer name eth0 netns \(netns(name))
             """)
         try batch(

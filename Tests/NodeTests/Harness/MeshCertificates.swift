@@ -48,7 +48,9 @@ struct MeshCertificates {
         var extensions = "basicConstraints=critical,CA:\(content.isCA)\nkeyUsage=\(content.keyUsage)\n"
         extensions += "extendedKeyUsage=\(content.extendedKeyUsage)\n"
         if !content.uris.isEmpty {
-            extensions += "subjectAltName=critical," + content.uris.map { "URI:" + $0 }.joined(separator: ",") + "\n"
+            // In openssl's files # begins a comment.
+            let names = content.uris.map { "URI:" + $0.replacingOccurrences(of: "#", with: "\\#") }
+            extensions += "subjectAltName=critical," + names.joined(separator: ",") + "\n"
         }
         try Data(extensions.utf8).write(to: URL(fileURLWithPath: name + ".ext"))
         try Command.shell(

@@ -10,12 +10,14 @@ enum PodServer {
     static let resets = 7003
     /// Sends 256 KiB after the first line, then resets.
     static let resetsWithData = 7004
-    /// Reads a line that names the connection, then to the end; keeps how it ended.
+    /// Reads a line that names the connection, answers `+`, then reads to the end; keeps how it ended.
     static let sink = 7005
     /// Sends as many bytes as the first line says, then ends.
     static let source = 7006
     /// Reads nothing until told through `control`.
     static let stalled = 7007
+    /// Reads a line that names the connection, ends its own direction, then is as `sink`.
+    static let endsFirst = 7008
     /// What happened? For the test alone, over loopback.
     static let control = 7009
     /// Nobody listens.
@@ -52,11 +54,21 @@ enum PodServer {
 
         def sink(c, peer):
             name = read_line(c).decode()
+            c.sendall(b"+")
+            finish(c, name)
+
+        def finish(c, name):
             data, end = read_all(c)
             with changed:
                 outcomes[name] = "%s %d" % (end, len(data))
                 changed.notify_all()
             c.close()
+
+        def ends_first(c, peer):
+            name = read_line(c).decode()
+            c.sendall(b"bye")
+            c.shutdown(socket.SHUT_WR)
+            finish(c, name)
 
         def source(c, peer):
             count = int(read_line(c))
@@ -107,7 +119,7 @@ enum PodServer {
                     accepted.append(address)
                 threading.Thread(target=guard, args=(behave, c, address), daemon=True).start()
 
-        behaviours = [echo, digest, speaks_first, resets, resets_with_data, sink, source, stalled]
+        behaviours = [echo, digest, speaks_first, resets, resets_with_data, sink, source, stalled, ends_first]
         pairs = [(listen(number), behave) for number, behave in list(enumerate(behaviours, 7000)) + [(7009, control)]]
         for pair in pairs:
             threading.Thread(target=serve, args=pair, daemon=True).start()

@@ -49,6 +49,9 @@ enum Python {
                 c = connect(host, port, timeout)
             except ConnectionRefusedError:
                 return "refused"
+            except ConnectionResetError:
+                # Accepted, and reset before this process saw that it was.
+                return "reset"
             except socket.timeout:
                 return "connect timeout"
             try:

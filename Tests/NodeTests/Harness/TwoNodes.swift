@@ -81,7 +81,7 @@ final class TwoNodes {
             machine, in: node.rawValue, directory: directory, name: "agent-\(node.rawValue)",
             arguments: [
                 "--config", manifests.directory, "--ca-directory", directory + "/ca", "--node", "node-\(node.rawValue)",
-                "--drain-deadline", "1s", "--log-format", node == .a ? "json" : "text",
+                "--drain-deadline", "15s", "--log-format", node == .a ? "json" : "text",
             ] + more)
     }
 
