@@ -16,7 +16,8 @@ struct EnrolmentList {
     private var told: [WorkloadUID: PodWish] = [:]
     private var isComplete = false
 
-    /// From now on `pods` are to be captured, and no others.
+    /// From now on `pods` are to be captured, and no others. One that cannot be told of stays as it was told last, so
+    /// that a mistake in its manifest does not take it out of the mesh.
     ///
     /// - Parameter strict: those that refuse plaintext: what else than TCP comes in is dropped, and inbound connections
     ///   from before their enrolment are cut.
@@ -29,7 +30,8 @@ struct EnrolmentList {
                 _ = try ControllerToKeeper.podWanted(wish).encoded()
                 wanted[pod.workload] = wish
             } catch {
-                steps.problems.append("pod \(pod.namespace)/\(pod.name) cannot be captured: \(error)")
+                wanted[pod.workload] = told[pod.workload]
+                steps.problems.append("pod \(pod.namespace)/\(pod.name) cannot be captured as written: \(error)")
             }
         }
         for uid in told.keys.sorted() where wanted[uid] == nil { steps.messages.append(.podUnwanted(uid)) }

@@ -31,10 +31,15 @@ final class CertificateManager {
     private var lastRequest: UInt64 = 0
     private var versions: UInt64 = 0
     unowned let delegate: any Delegate
+    /// Seconds since 1970.
+    private let clock: () -> Int64
 
-    init(trustDomain: TrustDomain, delegate: any Delegate) {
+    init(
+        trustDomain: TrustDomain, delegate: any Delegate, clock: @escaping () -> Int64 = { WallClock.secondsSince1970 }
+    ) {
         bundles = TrustBundles(own: trustDomain)
         self.delegate = delegate
+        self.clock = clock
     }
 
     /// The identities that this node's pods have now.
@@ -126,5 +131,5 @@ final class CertificateManager {
     /// The state of each, for the report.
     var statuses: [CertificateStatus] { store.statuses(at: now) }
 
-    private var now: Int64 { WallClock.secondsSince1970 }
+    private var now: Int64 { clock() }
 }
