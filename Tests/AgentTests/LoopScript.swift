@@ -1,0 +1,38 @@
+import Kernel
+import Testing
+
+@testable import Agent
+
+/// One step of a test on an event loop: waits for its condition, then acts.
+struct Step {
+    let name: String
+    let isDue: () -> Bool
+    let act: () throws -> Void
+
+    static func when(_ name: String, _ isDue: @escaping () -> Bool, _ act: @escaping () throws -> Void = {}) -> Step {
+        Step(name: name, isDue: isDue, act: act)
+    }
+}
+
+/// Runs `loop` until the last step is done; a step that is not due within ten seconds fails the test.
+func run(_ loop: EventLoop, _ steps: Step...) throws {
+    var remaining = steps[...]
+    var failure: (any Error)?
+    let deadline = ContinuousClock.now + .seconds(10)
+    let ticker = Ticker(loop: loop, interval: .milliseconds(1)) {
+        do {
+            while let step = remaining.first, step.isDue() {
+                remaining.removeFirst()
+                try step.act()
+            }
+        } catch {
+            failure = error
+        }
+        if failure != nil || remaining.isEmpty || ContinuousClock.now > deadline { loop.stop() }
+    }
+    ticker.start()
+    try loop.run()
+    ticker.stop()
+    if let failure { throw failure }
+    #expect(remaining.first?.name == nil, "this never came")
+}

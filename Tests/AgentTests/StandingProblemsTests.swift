@@ -1,0 +1,190 @@
+import Keeper
+import Mesh
+import Testing
+import XDS
+
+@testable import Agent
+@testable import Identity
+
+@Suite struct `What is wrong on a node` {
+    private var facts = StandingProblems(node: "node-a", now: 1_000_000, workerStarted: 900_000)
+
+    private static func keeper(restarts: UInt32 = 0, exemption: Keeper.ExemptionMode = .cgroup) -> KeeperFacts {
+        KeeperFacts(
+            exemption: exemption, keeperPID: 1, keeperResidentBytes: 1, workerRestarts: restarts, controllerRestarts: 0)
+    }
+
+    private static func certificate(
+        _ state: CertificateStatus.State, error: String? = nil, identity: SPIFFEID = Samples.web
+    ) -> CertificateStatus {
+        CertificateStatus(
+            identity: identity, state: state, notBefore: nil, notAfter: nil, serial: nil, nextRequest: nil,
+            lastError: error)
+    }
+
+    private var codes: [String] { facts.all.map(\.code.rawValue) }
+    private var severities: [Problem.Severity] { facts.all.map(\.severity) }
+
+    @Test mutating func `is nothing when all is well`() {
+        facts.keeper = Self.keeper()
+        facts.pods = [PodReport(uid: Samples.uid("a"), state: .captured)]
+        facts.certificates = [Self.certificate(.valid)]
+        facts.snapshot = MeshSnapshot([.policyUpserted(Samples.policy("p", .deny))])
+        #expect(facts.all.isEmpty)
+    }
+
+    @Test mutating func `is a restart of the worker, for a quarter of an hour, as a warning`() {
+        facts.keeper = Self.keeper(restarts: 2)
+        facts.workerStarted = facts.now - 899
+        #expect(codes == ["MN2002"])
+        #expect(severities == [.warning])
+        facts.workerStarted = facts.now - 900
+        #expect(facts.all.isEmpty)
+        facts.workerStarted = facts.now
+        facts.keeper = Self.keeper(restarts: 0)
+        #expect(facts.all.isEmpty, "the first start is no restart")
+    }
+
+    @Test mutating func `is a controller that went away`() {
+        facts.isConnectedToController = false
+        #expect(codes == ["MN2004"])
+        #expect(severities == [.error])
+    }
+
+    @Test mutating func `is configuration that does not come, once a start has had its time`() {
+        facts.hasSnapshot = false
+        facts.isConnectedToController = false
+        facts.workerStarted = facts.now - 10
+        #expect(facts.all.isEmpty)
+        facts.workerStarted = facts.now - 11
+        #expect(codes == ["MN2005"])
+        #expect(severities == [.error])
+    }
+
+    @Test mutating func `is an exemption that pods can forge`() {
+        facts.keeper = Self.keeper(exemption: .mark)
+        #expect(codes == ["MN3004"])
+        #expect(severities == [.warning])
+    }
+
+    @Test(arguments: [
+        (PodReport(uid: Samples.uid("a"), state: .pending), "MN3001", Problem.Severity.warning),
+        (PodReport(uid: Samples.uid("a"), state: .failed), "MN3002", .error),
+        (PodReport(uid: Samples.uid("a"), state: .captured, repairs: 1), "MN3003", .warning),
+        (PodReport(uid: Samples.uid("a"), state: .captured, uncapturedConnections: 2), "MN3005", .warning),
+    ])
+    mutating func `is a pod that is not captured as it should be`(
+        report: PodReport, code: String, severity: Problem.Severity
+    ) {
+        facts.pods = [report]
+        facts.snapshot = MeshSnapshot([.workloadUpserted(Samples.workload("a", "10.0.0.1"))])
+        #expect(codes == [code])
+        #expect(severities == [severity])
+        #expect(facts.all.map(\.object) == ["shop/a"])
+    }
+
+    @Test mutating func `names a pod that is not known by its whole name`() {
+        facts.pods = [PodReport(uid: Samples.uid("a"), state: .failed, detail: "why")]
+        #expect(facts.all.map(\.object) == ["Kubernetes//Pod/shop/a"])
+        #expect(facts.all.map(\.cause) == ["why"])
+    }
+
+    @Test mutating func `is a certificate that was refused, but not one that was only just asked for`() {
+        facts.certificates = [Self.certificate(.unavailable)]
+        #expect(facts.all.isEmpty)
+        facts.certificates = [Self.certificate(.unavailable, error: "no pod here")]
+        #expect(codes == ["MN4001"])
+        #expect(severities == [.error])
+        facts.certificates = [Self.certificate(.renewing, error: "no pod here")]
+        #expect(codes == ["MN4003"])
+        #expect(severities == [.warning])
+    }
+
+    @Test mutating func `is a certificate that expired, whether or not its renewal failed`() {
+        facts.expired = [Samples.web]
+        facts.certificates = [Self.certificate(.unavailable), Self.certificate(.valid, identity: Samples.api)]
+        #expect(codes == ["MN4002"])
+        facts.certificates = [Self.certificate(.unavailable, error: "down")]
+        #expect(codes == ["MN4002"])
+        #expect(facts.all.first?.cause == "the certificate has expired and cannot be renewed: down")
+    }
+
+    @Test(arguments: [
+        (ControllerReport.AuthorityCertificate.Role.issuer, Int64(30 * 86_400), []),
+        (.issuer, 30 * 86_400 - 1, ["MN4007"]), (.issuer, 0, ["MN4007"]), (.issuer, -1, ["MN4002"]),
+        (.root, 86_400, []), (.root, -1, ["MN4002"]),
+    ])
+    mutating func `is an authority whose certificates end`(
+        role: ControllerReport.AuthorityCertificate.Role, remaining: Int64, expected: [String]
+    ) {
+        facts.authority = [
+            .init(role: role, subject: "mesh", serial: "1", notBefore: 0, notAfter: facts.now + remaining)
+        ]
+        #expect(codes == expected)
+    }
+
+    @Test mutating func `is a policy that only a waypoint could ask about`() {
+        facts.snapshot = MeshSnapshot([
+            .policyUpserted(Samples.policy("ask", .custom)), .policyUpserted(Samples.policy("log", .audit)),
+        ])
+        #expect(codes == ["MN1005"])
+        #expect(facts.all.first?.object == "AuthorizationPolicy shop/ask")
+    }
+
+    @Test mutating func `is a service without a healthy endpoint, as a warning`() {
+        let names = ["empty", "sick", "sick-but-published", "well"].map { Samples.service($0).name }
+        facts.snapshot = MeshSnapshot([
+            .serviceUpserted(Samples.service("empty")), .serviceUpserted(Samples.service("sick")),
+            .serviceUpserted(Samples.service("sick-but-published", publishesNotReady: true)),
+            .serviceUpserted(Samples.service("well")),
+            .workloadUpserted(
+                Samples.workload("a", "10.0.0.1", services: [names[1], names[2]], isHealthy: false)),
+            .workloadUpserted(Samples.workload("b", "10.0.0.2", services: [names[3]])),
+        ])
+        #expect(facts.all.map(\.object) == ["Service shop/empty", "Service shop/sick"])
+        #expect(codes == ["MN5001", "MN5001"])
+        #expect(severities == [.warning, .warning])
+    }
+
+    @Test(arguments: [(20, 20), (21, 20), (500, 20)])
+    mutating func `does not become a list without end`(services: Int, lines: Int) {
+        facts.snapshot = MeshSnapshot((0..<services).map { .serviceUpserted(Samples.service("s\($0)")) })
+        #expect(facts.all.count == lines)
+        if services > lines { #expect(facts.all.last?.object == "\(services - 19) more services") }
+    }
+
+    @Test mutating func `has the errors first`() {
+        facts.keeper = Self.keeper(restarts: 1, exemption: .mark)
+        facts.workerStarted = facts.now
+        facts.isConnectedToController = false
+        facts.certificates = [Self.certificate(.unavailable, error: "no")]
+        #expect(severities == [.error, .error, .warning, .warning])
+    }
+}
+
+@Suite struct `The verdict` {
+    private static func problem(_ severity: Problem.Severity) -> Problem {
+        Problem(code: .workerRestarted, severity: severity, object: "x", cause: "y")
+    }
+
+    private static func manifest(_ severity: Problem.Severity) -> Agent.ManifestProblem {
+        ManifestProblem(file: "a.yaml", line: 1, reason: "z", severity: severity)
+    }
+
+    @Test func `is degraded by errors only`() {
+        #expect(StatusReport.Verdict([], [], isReady: true) == .ok)
+        #expect(StatusReport.Verdict([Self.problem(.warning)], [Self.manifest(.warning)], isReady: true) == .ok)
+        #expect(StatusReport.Verdict([Self.problem(.error)], [], isReady: true) == .degraded)
+        #expect(StatusReport.Verdict([], [Self.manifest(.error)], isReady: true) == .degraded)
+    }
+
+    @Test func `is starting until the agent is ready, unless something is wrong`() {
+        #expect(StatusReport.Verdict([Self.problem(.warning)], [], isReady: false) == .starting)
+        #expect(StatusReport.Verdict([Self.problem(.error)], [], isReady: false) == .degraded)
+    }
+
+    @Test func `goes with a code for each manifest problem`() {
+        #expect(Self.manifest(.error).code == .manifestRefused)
+        #expect(Self.manifest(.warning).code == .manifestDoubtful)
+    }
+}
