@@ -133,6 +133,11 @@ let package = Package(
         // Tests.
         .target(
             name: "TestSupport", dependencies: ["Addressing"], path: "Tests/TestSupport", swiftSettings: houseForTests),
+        // DataPlaneTestSupport: event loops, plain sockets and certificates for the tests of the data plane.
+        .target(
+            name: "DataPlaneTestSupport",
+            dependencies: ["TestSupport", "Kernel", "Identity", "TLS", "Mesh", "Addressing"],
+            path: "Tests/DataPlaneTestSupport", swiftSettings: houseForTests),
         tests(of: "Addressing"),
         tests(of: "Bytes"),
         tests(of: "Mesh", ["Addressing"]),
@@ -143,9 +148,16 @@ let package = Package(
         tests(of: "Capture", ["Kernel", "Mesh", "Addressing"]),
         tests(of: "Keeper", ["Kernel", "Capture", "Mesh", "Addressing"]),
         tests(of: "Identity", ["TLS", "Mesh", "Bytes"]),
-        tests(of: "Transport", ["Tunnel", "Identity", "TLS", "HTTP", "Kernel", "Mesh", "Addressing", "Bytes"]),
+        tests(
+            of: "Transport",
+            ["DataPlaneTestSupport", "Tunnel", "Identity", "TLS", "HTTP", "Kernel", "Mesh", "Addressing", "Bytes"]),
         tests(of: "Telemetry", ["Mesh", "Addressing"]),
-        tests(of: "Proxy", ["Transport", "Telemetry", "Kernel", "Mesh", "Addressing"]),
+        tests(
+            of: "Proxy",
+            [
+                "DataPlaneTestSupport", "Transport", "Telemetry", "Tunnel", "Identity", "Kernel", "Mesh", "Addressing",
+                "Bytes",
+            ]),
         tests(of: "Resources", ["Mesh", "Addressing"]),
         tests(of: "XDS", ["Mesh", "Addressing", protobuf]),
         tests(of: "CertificateAuthority", ["Identity", "TLS", "Mesh"]),

@@ -75,6 +75,9 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     /// Tunnels that are open or being opened.
     package var count: Int { links.count }
 
+    /// The tunnels, for tests.
+    var allLinks: [TunnelLink] { links.values.map(\.link) }
+
     package func linkEstablished(_ link: TunnelLink) {}
 
     package func link(

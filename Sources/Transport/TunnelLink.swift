@@ -32,7 +32,7 @@ package protocol TunnelLinkOwner: AnyObject {
 ///          └──────────────┴──────── failure, close ───────────────────────^
 package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinisher, TimerHandler {
     private let resources: LoopResources
-    private let socket: StreamSocket
+    let socket: StreamSocket
     private let tls: TLSConnection
     private let verification: PeerVerification
     private let session: TunnelSession

@@ -67,6 +67,9 @@ package final class TunnelPool: TunnelLinkOwner {
     /// Tunnels that are open or being dialled.
     package var count: Int { links.count + dials.count }
 
+    /// The tunnels, for tests.
+    var allLinks: [TunnelLink] { Array(links.values) }
+
     /// Announces to every peer that there will be no new streams.
     package func drain() {
         isDraining = true

@@ -33,3 +33,25 @@ import Tunnel
         try world.end()
     }
 }
+
+@Suite struct `A withdrawn pod` {
+    @Test func `has its tunnels drained at both ends while their streams run on`() throws {
+        for isDiallingSide in [true, false] {
+            let world = try TunnelWorld()
+            let client = try world.accepted(world.open())
+            let server = try world.application()
+            try world.test.on {
+                if isDiallingSide { world.pool.drain(from: world.stock) } else { world.acceptor.drain(enrolment: 0) }
+                // Of another pod: not meant.
+                world.acceptor.drain(enrolment: 1)
+            }
+            client.app.send([1])
+            #expect(server.receive(1) == [1])
+            client.app.finish()
+            server.finish()
+            #expect(client.app.receiveAll().end == .finished)
+            try world.test.wait(for: "the end of the tunnel") { world.pool.isQuiet && world.acceptor.isQuiet }
+            try world.end()
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import Addressing
+import Bytes
+import DataPlaneTestSupport
+import Identity
+import Kernel
+import Mesh
+import TestSupport
+import Testing
+import Tunnel
+@testable import Transport
+
+/// A dialling node and an accepting one on one loop, with real TCP, TLS and HTTP/2 between them.
+final class TunnelWorld: @unchecked Sendable {
+    // @unchecked: everything but `test` and `address` is touched on the loop only.
+    let test: TestLoop
+    let dialling: LoopResources
+    let accepting: LoopResources
+    let clientIdentities = LoopIdentities()
+    let serverIdentities = LoopIdentities()
+    let pool: TunnelPool
+    let acceptor: TunnelAcceptor
+    let apps: Applications
+    let address: SocketAddress
+    let stock: SocketStock
+    private let door: Door
+
+    init(
+        client: SVID? = Certificates.client, server: SVID = Certificates.server, serverTrustsAbroad: Bool = false
+    ) throws {
+        let test = try TestLoop()
+        let dialling = LoopResources(loop: test.loop)
+        let accepting = LoopResources(loop: test.loop)
+        let listener = try PlainListener()
+        let clientIdentities = clientIdentities
+        let serverIdentities = serverIdentities
+        pool = TunnelPool(resources: dialling, identities: clientIdentities) { WallClock.secondsSince1970 }
+        acceptor = TunnelAcceptor(resources: accepting, identities: serverIdentities) { WallClock.secondsSince1970 }
+        var arrived: (Int) -> Void = { _ in }
+        let stock = SocketStock { _, count in arrived(count) }
+        arrived = { [unowned stock] count in
+            stock.arrived(.v4, (0..<count).map { _ in Applications.makeSocket() })
+        }
+        self.stock = stock
+        apps = Applications(resources: accepting)
+        acceptor.delegate = apps
+        let acceptor = acceptor
+        let apps = apps
+        door = Door(try listener.makeDescriptor()) { socket, client in
+            let tunnel = AcceptedTunnel(
+                workload: WorkloadUID("server"), client: ClientAddress(client), localAddress: listener.address.ip)
+            if let failure = acceptor.accept(socket, as: server.identity, tunnel) { apps.failures.append(failure) }
+        }
+        address = listener.address
+        self.test = test
+        self.dialling = dialling
+        self.accepting = accepting
+        let door = door
+        try test.on {
+            if let client { try clientIdentities.update(client) }
+            clientIdentities.update(try Certificates.bundles())
+            try serverIdentities.update(server)
+            serverIdentities.update(try Certificates.bundles(federated: serverTrustsAbroad))
+            try door.open(test.loop)
+        }
+    }
+
+    func key(from source: SVID = Certificates.client, accepting account: String = "server") -> PoolKey {
+        PoolKey(
+            source: source.identity, accepted: [Certificates.identity(account)], sourceIP: ip("127.0.0.1"),
+            destination: TunnelAddress(address))
+    }
+
+    /// Asks for a stream, with an application of its own at the near end.
+    func open(_ key: PoolKey? = nil, isReading: Bool = true, port: UInt16 = 80) throws -> ClientEnd {
+        let (near, far) = try Applications.socketPair()
+        return try test.on { [self] in
+            let socket = StreamSocket(accepted: TCPSocket(number: near), loop: test.loop, pool: dialling.pendingPool)
+            let carrier = Carrier(socket)
+            carrier.isReading = isReading
+            try socket.start(carrier)
+            let request = ConnectRequest(authority: .address(SocketAddress(address.ip, port)))
+            let stream = pool.open(key ?? self.key(), request, sockets: stock, handler: carrier)
+            carrier.stream = stream
+            return ClientEnd(carrier: carrier, app: far)
+        }
+    }
+
+    /// Waits for what the carrier noted last.
+    func wait(for event: Carrier.Event, on carrier: Carrier) throws {
+        try test.wait(for: "\(event)") { carrier.events.contains(event) }
+    }
+
+    func accepted(_ end: ClientEnd) throws -> ClientEnd {
+        try wait(for: .accepted, on: end.carrier)
+        return end
+    }
+
+    /// The far application of the stream with `port`.
+    func application(_ port: UInt16 = 80) throws -> PlainSocket {
+        try test.wait(for: "the application's connection") { self.apps.sockets[port] != nil }
+        return try test.on { try #require(self.apps.sockets[port]) }
+    }
+
+    func carrier(_ port: UInt16 = 80) throws -> Carrier {
+        try test.on { try #require(self.apps.carriers[port]) }
+    }
+
+    /// On the loop: the accepting node is gone as if it had been killed, without close_notify.
+    func vanish() {
+        for link in acceptor.allLinks { link.socket.close() }
+    }
+
+    /// Ends everything.
+    func end() throws {
+        try test.on { [self] in
+            door.close()
+            pool.drain()
+            acceptor.drain()
+        }
+        test.end()
+    }
+}
+
+/// The near end of a stream: what carries it, and its application.
+struct ClientEnd: @unchecked Sendable {
+    let carrier: Carrier
+    let app: PlainSocket
+}
+
+/// Accepts off a listener.
+final class Door: EventHandler {
+    private let listener: TCPSocket
+    private var registration: EventLoop.Registration?
+    private var loop: EventLoop?
+    private let handle: (consuming TCPSocket, SocketAddress) -> Void
+
+    init(_ listener: consuming Descriptor, handle: @escaping (consuming TCPSocket, SocketAddress) -> Void) {
+        self.listener = TCPSocket(listener)
+        self.handle = handle
+    }
+
+    func open(_ loop: EventLoop) throws {
+        self.loop = loop
+        registration = try loop.register(listener.raw, .level, handler: self)
+    }
+
+    func close() {
+        if let registration { loop?.unregister(registration) }
+        registration = nil
+    }
+
+    func ready(_ readiness: Readiness) {
+        while true {
+            guard case .accepted(let socket, let client) = listener.accept() else { return }
+            handle(socket, client)
+        }
+    }
+}
