@@ -55,6 +55,9 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     /// When `timer` fires, once established.
     private var timerDeadline = ContinuousClock.Instant.now
 
+    /// The stock that its socket came from; nil for an accepted one.
+    var origin: ObjectIdentifier?
+
     /// What the peer is called in messages: `10.1.2.3:15008`.
     let peerText: String
 
@@ -204,7 +207,7 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
         case .data(_, let token, let offset, let count):
             stream(token)?.received(bytes.extracting(offset..<(offset + count)))
         case .finished(_, let token): stream(token)?.finished()
-        case .closed(_, let token): remove(token)
+        case .closed(_, let token): remove(token)?.closed()
         case .reset(_, let token, let code, let wasProcessed):
             guard let stream = remove(token) else { return }
             if wasProcessed {

@@ -126,6 +126,9 @@ package final class TunnelStream {
         onAbandoned = nil
     }
 
+    /// Both directions have ended, and its token is another's from now on. What it brought may still wait to be written.
+    func closed() { id = nil }
+
     func accepted() { handler?.streamAccepted() }
 
     func refused(status: Int) {
