@@ -130,7 +130,7 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
     }
 
     func reevaluate() {
-        guard let workload = pod.workload else { return }
+        guard let workload = pod.record else { return }
         let verdict = proxy.judge(facts, at: workload)
         guard !verdict.isAllowed else { return }
         account.judged(verdict)

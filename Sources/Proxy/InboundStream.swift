@@ -149,7 +149,7 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
     }
 
     func reevaluate() {
-        guard let workload = pod.workload else { return }
+        guard let workload = pod.record else { return }
         let verdict = proxy.judge(facts, at: workload)
         guard !verdict.isAllowed else { return }
         account.judged(verdict)

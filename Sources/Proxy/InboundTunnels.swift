@@ -15,6 +15,7 @@ final class InboundTunnels: TunnelAcceptor.Delegate {
     init(acceptor: TunnelAcceptor) {
         self.acceptor = acceptor
         acceptor.delegate = self
+        acceptor.onLinkEnded = { [unowned self] in proxy?.tunnelEnded() }
     }
 
     func accept(_ socket: consuming TCPSocket, as identity: SPIFFEID, _ tunnel: AcceptedTunnel) {
@@ -23,9 +24,16 @@ final class InboundTunnels: TunnelAcceptor.Delegate {
 
     func drain() { acceptor.drain() }
 
+    func drain(enrolment: UInt64) { acceptor.drain(enrolment: enrolment) }
+
+    var isQuiet: Bool { acceptor.isQuiet }
+
     func received(_ request: Result<ConnectRequest, RequestRefusal>, on stream: TunnelStream, of tunnel: AcceptedTunnel)
     {
-        guard let proxy, let pod = proxy.pod(tunnel.workload) else { return stream.refuse(status: 503) }
+        // A tunnel outlives its pod's enrolment, and then another pod may have the name, the address, or both.
+        guard let proxy, let pod = proxy.pod(tunnel.workload), pod.enrolment == tunnel.enrolment else {
+            return stream.refuse(status: 503)
+        }
         let connection = InboundStream(
             stream: stream, request: try? request.get(), clientAddress: tunnel.client,
             localAddress: tunnel.localAddress,

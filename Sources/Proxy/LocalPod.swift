@@ -16,6 +16,8 @@ final class LocalPod: TimerHandler {
     static let patience = Duration.seconds(5)
 
     let uid: WorkloadUID
+    /// Tells apart the pods that have one name one after the other.
+    let enrolment: UInt64
     let stock: SocketStock
     private(set) var workload: Workload?
     private let proxy: ProxyLoop
@@ -24,8 +26,9 @@ final class LocalPod: TimerHandler {
     private var isPatienceOver = false
     private var isClosed = false
 
-    init(uid: WorkloadUID, stock: SocketStock, proxy: ProxyLoop) {
+    init(uid: WorkloadUID, enrolment: UInt64, stock: SocketStock, proxy: ProxyLoop) {
         self.uid = uid
+        self.enrolment = enrolment
         self.stock = stock
         self.proxy = proxy
     }
@@ -46,6 +49,9 @@ final class LocalPod: TimerHandler {
         workload = proxy.snapshot.workload(uid)
         openIfReady()
     }
+
+    /// Its record as of now, also when it was withdrawn and is not refreshed any more.
+    var record: Workload? { proxy.snapshot.workload(uid) }
 
     func timerFired(at now: ContinuousClock.Instant) {
         patienceTimer = nil
@@ -106,7 +112,8 @@ final class LocalPod: TimerHandler {
 
     private func acceptTunnel(_ socket: consuming TCPSocket, _ client: SocketAddress) {
         guard let local = socket.localAddress() else { return }
-        let tunnel = AcceptedTunnel(workload: uid, client: ClientAddress(client), localAddress: local.ip)
+        let tunnel = AcceptedTunnel(
+            workload: uid, enrolment: enrolment, client: ClientAddress(client), localAddress: local.ip)
         guard let workload else {
             socket.setResetOnClose()
             return proxy.inboundTunnels.tunnelFailed(

@@ -25,6 +25,8 @@ package final class ProxyLoop {
     private var pods: [WorkloadUID: LocalPod] = [:]
     private var connections: [UInt64: any ProxiedConnection] = [:]
     private var connectionCount: UInt64 = 0
+    private var enrolmentCount: UInt64 = 0
+    private var isDraining = false
     private var generator = SystemRandomNumberGenerator()
     private var onDrained: (() -> Void)?
     var load = EndpointLoad()
@@ -48,6 +50,7 @@ package final class ProxyLoop {
         inboundTunnels = InboundTunnels(
             acceptor: TunnelAcceptor(resources: resources, identities: identities, wallClock: wallClock))
         inboundTunnels.proxy = self
+        tunnels.onLinkEnded = { [unowned self] in tunnelEnded() }
     }
 
     var now: ContinuousClock.Instant { loop.now }
@@ -66,15 +69,32 @@ package final class ProxyLoop {
         hbone: consuming Descriptor
     ) {
         podWithdrawn(uid)
+        guard !isDraining else { return }
+        enrolmentCount += 1
         let stock = SocketStock { [order] family, count in order(uid, family, count) }
-        let pod = LocalPod(uid: uid, stock: stock, proxy: self)
+        let pod = LocalPod(uid: uid, enrolment: enrolmentCount, stock: stock, proxy: self)
         pods[uid] = pod
         pod.start(outbound: outbound, inboundPlaintext: inboundPlaintext, hbone: hbone)
     }
 
-    /// The pod is captured no more; its connections run on.
+    /// The pod is captured no more; its connections run on, and its tunnels take no new ones.
     package func podWithdrawn(_ uid: WorkloadUID) {
-        pods.removeValue(forKey: uid)?.close()
+        guard let pod = pods.removeValue(forKey: uid) else { return }
+        pod.close()
+        pod.stock.close(errorNumber: SystemError.badDescriptor)
+        pod.stock.empty()
+        tunnels.drain(from: pod.stock)
+        inboundTunnels.drain(enrolment: pod.enrolment)
+    }
+
+    /// The keeper is gone: the listeners are closed at once, or the next keeper could not open its own, and there
+    /// will be no more sockets.
+    package func keeperLost() {
+        isDraining = true
+        for pod in pods.values {
+            pod.close()
+            pod.stock.close(errorNumber: SystemError.badDescriptor)
+        }
     }
 
     /// Sockets that were ordered; the loop owns them now.
@@ -158,6 +178,7 @@ package final class ProxyLoop {
     /// Accepts no more, tells every peer, lets what runs run on; `done` is called when nothing runs any more.
     package func drain(_ done: @escaping () -> Void) {
         onDrained = done
+        isDraining = true
         for pod in pods.values { pod.close() }
         tunnels.drain()
         inboundTunnels.drain()
@@ -169,8 +190,11 @@ package final class ProxyLoop {
         for connection in Array(connections.values) { connection.close(.drain, "the agent's drain deadline passed") }
     }
 
+    func tunnelEnded() { finishDrainIfEmpty() }
+
     private func finishDrainIfEmpty() {
-        guard connections.isEmpty, let onDrained else { return }
+        // Without connections a tunnel may still hold their last bytes; it ends when they are out.
+        guard let onDrained, connections.isEmpty, tunnels.isQuiet, inboundTunnels.isQuiet else { return }
         self.onDrained = nil
         onDrained()
     }

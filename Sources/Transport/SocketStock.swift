@@ -30,6 +30,8 @@ package final class SocketStock {
     private var v4 = Shelf()
     private var v6 = Shelf()
     private let order: Order
+    /// Why there are no more sockets to be had, as an errno.
+    private var closedBy: Int32?
 
     /// - Parameter order: called when more are needed; the answer comes as `arrived` or `refused`.
     package init(order: @escaping Order) {
@@ -46,6 +48,7 @@ package final class SocketStock {
             refill(family)
             receiver.socketCame(TCPSocket(Descriptor(owning: raw)))
         } else {
+            if let closedBy { return receiver.socketRefused(errorNumber: closedBy) }
             self[family].waiting.append(receiver)
             self[family].batch = min(self[family].batch * 2, Self.largestBatch)
             refill(family)
@@ -54,7 +57,8 @@ package final class SocketStock {
 
     /// Sockets that were ordered have come; the stock owns them now.
     package func arrived(_ family: IPAddress.Family, _ sockets: [Int32]) {
-        self[family].ordered = max(0, self[family].ordered - sockets.count)
+        // One answer per order, whatever it held.
+        self[family].ordered = 0
         self[family].sockets += sockets
         while !self[family].waiting.isEmpty, let raw = self[family].sockets.popLast() {
             self[family].waiting.removeFirst().socketCame(TCPSocket(Descriptor(owning: raw)))
@@ -70,10 +74,25 @@ package final class SocketStock {
         for receiver in waiting { receiver.socketRefused(errorNumber: errorNumber) }
     }
 
+    /// Nobody answers orders any more: all who wait are told, and who comes later gets what is left, then this.
+    package func close(errorNumber: Int32) {
+        guard closedBy == nil else { return }
+        closedBy = errorNumber
+        for family in [IPAddress.Family.v4, .v6] { refused(family, errorNumber: errorNumber) }
+    }
+
+    /// Closes the sockets at hand.
+    package func empty() {
+        for raw in v4.sockets + v6.sockets { _ = Descriptor(owning: raw) }
+        v4.sockets = []
+        v6.sockets = []
+    }
+
     /// Sockets at hand, for tests and for the status.
     package func count(_ family: IPAddress.Family) -> Int { self[family].sockets.count }
 
     private func refill(_ family: IPAddress.Family) {
+        guard closedBy == nil else { return }
         let shelf = self[family]
         let wanted = max(shelf.batch, min(shelf.waiting.count, Self.largestBatch))
         guard shelf.ordered == 0, shelf.sockets.count < wanted / 2 || !shelf.waiting.isEmpty else { return }

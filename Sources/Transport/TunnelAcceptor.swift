@@ -31,6 +31,8 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     private var links: [ObjectIdentifier: Entry] = [:]
     /// Held by its owner for as long as the acceptor.
     package weak var delegate: (any Delegate)?
+    /// Called when a tunnel has ended.
+    package var onLinkEnded: (() -> Void)?
 
     /// - Parameter wallClock: seconds since 1970, to judge certificates by.
     package init(resources: LoopResources, identities: LoopIdentities, wallClock: @escaping () -> Int64) {
@@ -52,17 +54,20 @@ package final class TunnelAcceptor: TunnelLinkOwner {
         let verification = PeerVerification(
             expecting: .anyInTrustedDomains, bundles: bundles, at: wallClock(), cache: identities.cache)
         let stream = StreamSocket(accepted: socket, loop: resources.loop, pool: resources.pendingPool)
+        var made: TunnelLink?
         do {
             let link = TunnelLink(
                 socket: stream, tls: try TLSConnection(context: context, verifier: verification),
                 verification: verification,
                 session: try TunnelSession(role: .accepting, at: resources.loop.now), peerText: "\(tunnel.client)",
                 resources: resources, owner: self)
+            made = link
             links[ObjectIdentifier(link)] = Entry(tunnel, link)
             try link.startAccepted()
             return nil
         } catch {
             stream.reset()
+            if let made { links[ObjectIdentifier(made)] = nil }
             return TunnelFailure(.internal, "a tunnel could not be made: \(error)", mayRetryElsewhere: false)
         }
     }
@@ -72,8 +77,16 @@ package final class TunnelAcceptor: TunnelLinkOwner {
         for entry in Array(links.values) { entry.link.drain() }
     }
 
+    /// As `drain()`, for the tunnels of one enrolment: its pod is withdrawn.
+    package func drain(enrolment: UInt64) {
+        for entry in Array(links.values) where entry.tunnel.enrolment == enrolment { entry.link.drain() }
+    }
+
     /// Tunnels that are open or being opened.
     package var count: Int { links.count }
+
+    /// No tunnel is open; one being opened has nothing to lose.
+    package var isQuiet: Bool { links.values.allSatisfy { !$0.link.isEstablished } }
 
     /// The tunnels, for tests.
     var allLinks: [TunnelLink] { links.values.map(\.link) }
@@ -97,6 +110,7 @@ package final class TunnelAcceptor: TunnelLinkOwner {
         guard let entry = links.removeValue(forKey: ObjectIdentifier(link)) else { return }
         // The end of a tunnel that worked is nothing to report: its streams tell what it did to them.
         if !link.isEstablished || failure.reason == .h2Abuse { delegate?.tunnelFailed(failure, of: entry.tunnel) }
+        onLinkEnded?()
     }
 }
 
@@ -104,12 +118,15 @@ package final class TunnelAcceptor: TunnelLinkOwner {
 package struct AcceptedTunnel: Hashable, Sendable {
     /// The workload that it is for.
     package let workload: WorkloadUID
+    /// Which of the pods that had this name one after the other; counts up within a loop.
+    package let enrolment: UInt64
     package let client: ClientAddress
     /// The pod's address that the peer connected to.
     package let localAddress: IPAddress
 
-    package init(workload: WorkloadUID, client: ClientAddress, localAddress: IPAddress) {
+    package init(workload: WorkloadUID, enrolment: UInt64 = 0, client: ClientAddress, localAddress: IPAddress) {
         self.workload = workload
+        self.enrolment = enrolment
         self.client = client
         self.localAddress = localAddress
     }

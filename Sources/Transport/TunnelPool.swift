@@ -73,11 +73,27 @@ package final class TunnelPool: TunnelLinkOwner {
     /// Announces to every peer that there will be no new streams.
     package func drain() {
         isDraining = true
-        for (session, link) in Array(links) {
+        drain { _ in true }
+    }
+
+    /// As `drain()`, for the tunnels that were dialled with sockets of `stock`: its pod is withdrawn.
+    package func drain(from stock: SocketStock) {
+        drain { $0.origin == ObjectIdentifier(stock) }
+    }
+
+    /// Those that are being dialled are left out: somebody waits for them.
+    private func drain(_ isMeant: (TunnelLink) -> Bool) {
+        for (session, link) in Array(links) where link.isEstablished && isMeant(link) {
             pool.goAwayReceived(session)
             link.drain()
         }
     }
+
+    /// No tunnel is open; one being dialled has nothing to lose.
+    package var isQuiet: Bool { links.values.allSatisfy { !$0.isEstablished } }
+
+    /// Called when a tunnel has ended.
+    package var onLinkEnded: (() -> Void)?
 
     private func abandoned(_ number: Int) {
         guard let waiter = waiters.removeValue(forKey: number) else { return }
@@ -134,16 +150,19 @@ package final class TunnelPool: TunnelLinkOwner {
     // MARK: Dialling
 
     private func dial(_ session: SessionID, _ key: PoolKey, with sockets: SocketStock) {
-        let dial = TunnelDial { [weak self] outcome in self?.socketReady(session, key, outcome) }
+        let origin = ObjectIdentifier(sockets)
+        let dial = TunnelDial { [weak self] outcome in self?.socketReady(session, key, outcome, from: origin) }
         dials[session] = dial
         sockets.take(key.destination.address.ip.family, for: dial)
     }
 
-    private func socketReady(_ session: SessionID, _ key: PoolKey, _ outcome: consuming TunnelDial.Outcome) {
+    private func socketReady(
+        _ session: SessionID, _ key: PoolKey, _ outcome: consuming TunnelDial.Outcome, from origin: ObjectIdentifier
+    ) {
         dials[session] = nil
         do throws(TunnelFailure) {
             switch consume outcome {
-            case .socket(let socket): try connect(session, key, socket)
+            case .socket(let socket): try connect(session, key, socket, from: origin)
             case .none(let code):
                 throw TunnelFailure(
                     .limitConnections, "no socket: \(SystemError.text(of: code))", mayRetryElsewhere: false)
@@ -153,7 +172,9 @@ package final class TunnelPool: TunnelLinkOwner {
         }
     }
 
-    private func connect(_ session: SessionID, _ key: PoolKey, _ socket: consuming TCPSocket) throws(TunnelFailure) {
+    private func connect(
+        _ session: SessionID, _ key: PoolKey, _ socket: consuming TCPSocket, from origin: ObjectIdentifier
+    ) throws(TunnelFailure) {
         guard let (context, bundles) = identities.credentials(of: key.source, role: .client) else {
             throw TunnelFailure(
                 .certificateUnavailable, "no certificate for \(key.source) yet; see `meshnode certificates`",
@@ -172,6 +193,7 @@ package final class TunnelPool: TunnelLinkOwner {
         } catch {
             throw TunnelFailure(.internal, "a tunnel could not be made: \(error)", mayRetryElsewhere: false)
         }
+        link.origin = origin
         links[session] = link
         sessions[ObjectIdentifier(link)] = session
         do throws(SystemError) {
@@ -218,6 +240,7 @@ package final class TunnelPool: TunnelLinkOwner {
         guard let session = sessions.removeValue(forKey: ObjectIdentifier(link)) else { return }
         links[session] = nil
         perform(pool.sessionClosed(session, failure.reason), after: failure)
+        onLinkEnded?()
     }
 }
 

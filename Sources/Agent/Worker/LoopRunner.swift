@@ -38,9 +38,9 @@ final class LoopRunner: @unchecked Sendable {
         ticker.start()
         try channel.start { [self] message, descriptors in
             received(message, descriptors)
-        } onEnd: { [loop] _ in
-            // The keeper is gone. What runs, runs on; a new keeper starts a new worker.
-            _ = loop
+        } onEnd: { [proxy] _ in
+            // What runs, runs on; a new keeper starts a new worker.
+            proxy.keeperLost()
         }
         try loop.run()
         ticker.stop()
