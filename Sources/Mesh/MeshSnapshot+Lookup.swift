@@ -51,6 +51,12 @@ extension MeshSnapshot {
     /// How many policies there are.
     package var policyCount: Int { policyIndex.policies.count }
 
+    /// Whether the mesh has the very same policies as in `other`. Costs next to nothing when one snapshot came from
+    /// the other and no policy changed.
+    package func hasSamePolicies(as other: MeshSnapshot) -> Bool {
+        policyIndex.policies == other.policyIndex.policies
+    }
+
     /// The policies that decide about connections to `workload`: mesh-wide, of its namespace, then its own, each
     /// part sorted by name.
     package func policies(for workload: Workload) -> [AuthorizationPolicy] { policyIndex.applying(to: workload) }

@@ -28,6 +28,8 @@ package final class ProxyLoop {
     private var enrolmentCount: UInt64 = 0
     private var isDraining = false
     private var generator = SystemRandomNumberGenerator()
+    /// Pods that were withdrawn and may still have connections.
+    private var withdrawn: Set<WorkloadUID> = []
     private var onDrained: (() -> Void)?
     var load = EndpointLoad()
 
@@ -80,6 +82,7 @@ package final class ProxyLoop {
     /// The pod is captured no more; its connections run on, and its tunnels take no new ones.
     package func podWithdrawn(_ uid: WorkloadUID) {
         guard let pod = pods.removeValue(forKey: uid) else { return }
+        withdrawn.insert(uid)
         pod.close()
         pod.stock.close(errorNumber: SystemError.badDescriptor)
         pod.stock.empty()
@@ -118,11 +121,26 @@ package final class ProxyLoop {
 
     // MARK: State
 
-    /// A new state of the mesh: pods find their records, and every connection is judged again.
+    /// A new state of the mesh: pods find their records, and every connection is judged again if the answer may be
+    /// another.
     package func update(_ snapshot: MeshSnapshot) {
+        let old = self.snapshot
         self.snapshot = snapshot
         for pod in pods.values { pod.refresh() }
-        for connection in Array(connections.values) { connection.reevaluate() }
+        if mayJudgeOtherwise(than: old) {
+            for connection in Array(connections.values) { connection.reevaluate() }
+        }
+        withdrawn = withdrawn.filter { snapshot.workload($0) != nil }
+    }
+
+    /// A verdict depends on what the connection is, which stays, on the policies, and on which of them the pod names.
+    private func mayJudgeOtherwise(than old: MeshSnapshot) -> Bool {
+        if !snapshot.hasSamePolicies(as: old) { return true }
+        func isOther(_ uid: WorkloadUID) -> Bool {
+            let (before, after) = (old.workload(uid), snapshot.workload(uid))
+            return before?.policies != after?.policies || before?.namespace != after?.namespace
+        }
+        return pods.keys.contains(where: isOther) || withdrawn.contains(where: isOther)
     }
 
     /// New certificates or bundles were put into `identities`.
