@@ -5,7 +5,7 @@ internal import Transport
 /// Accepts what capture sends to one of a pod's three ports. It accepts only while it is open; until then
 /// connections wait in the kernel's backlog.
 final class PodListener: EventHandler, TimerHandler {
-    private let listener: TCPSocket
+    private var listener: TCPSocket?
     private let loop: EventLoop
     private var registration: EventLoop.Registration?
     private var isWanted = false
@@ -20,7 +20,10 @@ final class PodListener: EventHandler, TimerHandler {
         _ listener: consuming Descriptor, loop: EventLoop,
         handle: @escaping (consuming TCPSocket, SocketAddress) -> Void
     ) {
-        self.listener = TCPSocket(listener)
+        let listener = TCPSocket(listener)
+        // Accepted sockets inherit it. Without it a tunnel's small answers wait for the ACK of those before.
+        try? listener.setNoDelay()
+        self.listener = consume listener
         self.loop = loop
         self.handle = handle
     }
@@ -29,14 +32,23 @@ final class PodListener: EventHandler, TimerHandler {
 
     func open() throws(SystemError) {
         isWanted = true
-        guard registration == nil else { return }
-        registration = try loop.register(listener.raw, .exclusiveListener, handler: self)
+        guard registration == nil, let raw = rawDescriptor else { return }
+        registration = try loop.register(raw, .exclusiveListener, handler: self)
     }
 
-    /// Stops accepting; what is in the backlog waits for whoever accepts next.
+    private var rawDescriptor: Int32? {
+        switch listener {
+        case .some(let listener): listener.raw
+        case .none: nil
+        }
+    }
+
+    /// Stops accepting and closes this descriptor of the listener, for good; what is in the backlog waits for whoever
+    /// accepts next.
     func close() {
         isWanted = false
         withdraw()
+        listener = nil
     }
 
     private func withdraw() {
@@ -47,7 +59,7 @@ final class PodListener: EventHandler, TimerHandler {
     func ready(_ readiness: Readiness) {
         for _ in 0..<Self.acceptsPerEvent {
             guard isOpen else { return }
-            switch listener.accept() {
+            switch listener?.accept() ?? .wouldBlock {
             case .accepted(let socket, let client): handle(socket, client)
             case .aborted: continue
             case .wouldBlock: return
