@@ -59,7 +59,9 @@ struct ConnectionAccount {
 
     /// Counts the bytes that came since the last time.
     mutating func progressed(_ bytes: RelayedBytes, in journal: ConnectionJournal) {
-        guard let counters, bytes != counted else { return }
+        guard let counters, bytes.sent >= counted.sent, bytes.received >= counted.received, bytes != counted else {
+            return
+        }
         journal.carried(
             counters, towardsClient: bytes.received - counted.received, fromClient: bytes.sent - counted.sent)
         counted = bytes

@@ -30,6 +30,7 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
 
     let id: UInt64
     private let client: StreamSocket
+    private let clientAddress: ClientAddress
     private let destination: OriginalDestination
     private let pod: LocalPod
     private let proxy: ProxyLoop
@@ -45,6 +46,7 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
     ) {
         id = proxy.nextConnectionID()
         self.client = client
+        self.clientAddress = clientAddress
         self.destination = destination
         self.pod = pod
         self.proxy = proxy
@@ -81,13 +83,18 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
         account.routed(route, hostname: proxy.hostname(of: route.service))
         let key = PoolKey(
             source: source.identity, accepted: route.acceptedIdentities,
-            sourceIP: source.address(in: route.address.address.ip.family) ?? destination.address.ip,
+            sourceIP: sourceAddress(of: source, in: route.address.address.ip.family),
             destination: route.address)
         let request = ConnectRequest(
             authority: route.authority, baggage: Baggage(source), forwarded: nil, traceParent: nil)
         let stream = proxy.tunnels.open(key, request, sockets: pod.stock, handler: self)
         // A refusal may have been told already, from inside the call.
         if case .over = phase, !isOver { phase = .opening(stream) }
+    }
+
+    /// The pod's own address: never one of another family, which cannot be bound, and never anybody else's.
+    private func sourceAddress(of source: Workload, in family: IPAddress.Family) -> IPAddress {
+        source.addresses.first { $0.family == family } ?? clientAddress.address.ip
     }
 
     private var isOver = false
