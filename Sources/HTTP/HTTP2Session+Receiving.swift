@@ -25,7 +25,8 @@ extension HTTP2Session {
     /// The next event, in order; nil when all are taken.
     package func nextEvent() -> HTTP2Event? {
         while let event = events.popFirst() {
-            if isWanted(event) { return event }
+            let current = withCurrentToken(event)
+            if isWanted(event) { return current }
         }
         input.payload = 0
         return nil
@@ -46,6 +47,26 @@ extension HTTP2Session {
         }
         input.block.removeFirst(Int(streams[open].firstField))
         streams[open].firstField = 0
+    }
+
+    /// A stream gets its token when its request is taken; payload, end or reset may have come in the same span, and their
+    /// events were noted before.
+    private func withCurrentToken(_ event: HTTP2Event) -> HTTP2Event {
+        switch event {
+        case .response(let stream, let token, let status):
+            .response(stream, token: self.token(of: stream) ?? token, status: status)
+        case .data(let stream, let token, let offset, let count):
+            .data(stream, token: self.token(of: stream) ?? token, offset: offset, count: count)
+        case .finished(let stream, let token): .finished(stream, token: self.token(of: stream) ?? token)
+        case .closed(let stream, let token, let reset):
+            .closed(stream, token: self.token(of: stream) ?? token, reset: reset)
+        case .writable(let stream, let token): .writable(stream, token: self.token(of: stream) ?? token)
+        case .request, .goAway, .pong, .settings: event
+        }
+    }
+
+    private func token(of stream: StreamID) -> Int? {
+        streams.index(of: stream).map { streams[$0].token }
     }
 
     /// Frees the slot of a closed stream and drops what belongs to streams that the caller has done with.

@@ -118,6 +118,29 @@ import Tunnel
         #expect(pair.dialler.log.last == .connectAccepted(stream, token: 1))
     }
 
+    @Test func `payload, end and reset in one span with their request carry the token that the request was given`() throws {
+        let pair = try TunnelPair()
+        pair.accepter.onRequest = { end, stream, _ in
+            end.session.setToken(70 + Int(stream.number), of: stream)
+        }
+        let ended = try pair.open()
+        try pair.dialler.send(ended, pattern(5000))
+        pair.dialler.session.finish(ended)
+        let cut = try pair.open(token: 2)
+        try pair.dialler.send(cut, pattern(10))
+        pair.dialler.session.reset(cut, code: .connectError, at: pair.now)
+        pair.exchange()
+        let tokens = pair.accepter.log.compactMap { event in
+            switch event {
+            case .data(_, let token, _, _), .finished(_, let token), .reset(_, let token, _, _): token
+            default: nil
+            }
+        }
+        #expect(Set(tokens) == [70 + Int(ended.number), 70 + Int(cut.number)])
+        #expect(pair.accepter.contains { if case .finished(_, 70 + Int(ended.number)) = $0 { true } else { false } })
+        #expect(pair.accepter.contains { if case .reset(_, 70 + Int(cut.number), _, _) = $0 { true } else { false } })
+    }
+
     @Test(arguments: [ResetCode.connectError, .cancel, .noError, .refusedStream])
     func `a reset arrives as a reset with its code, never as an end`(code: ResetCode) throws {
         let pair = try TunnelPair()
