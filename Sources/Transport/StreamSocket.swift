@@ -234,10 +234,7 @@ package final class StreamSocket: EventHandler, TimerHandler {
         if let failure { return fail(failure) }
         if phase == .connecting { finishConnecting(readiness) }
         guard phase == .open else { return }
-        if readiness.contains(.error) {
-            let code = socket?.connectError() ?? 0
-            return fail(code == 0 ? SystemError.connectionReset : code)
-        }
+        if readiness.contains(.error) { return breakOff(readiness) }
         if !readiness.isDisjoint(with: [.peerClosed, .hangUp]) {
             isPeerClosed = true
             mayRead = true
@@ -245,6 +242,18 @@ package final class StreamSocket: EventHandler, TimerHandler {
         if readiness.contains(.readable) { mayRead = true }
         if readiness.contains(.writable) { drain() }
         if phase == .open, mayRead { delegate?.socketReadable(self) }
+    }
+
+    /// The connection is broken. What came before the reset is still there for one that reads now, as it would be
+    /// without the mesh between: an answer and a reset behind it is how a server refuses an upload.
+    private func breakOff(_ readiness: Readiness) {
+        if readiness.contains(.readable) {
+            mayRead = true
+            delegate?.socketReadable(self)
+        }
+        // Zero if the read that came to the reset has taken the error.
+        let code = socket?.connectError() ?? 0
+        fail(code == 0 ? SystemError.connectionReset : code)
     }
 
     private func finishConnecting(_ readiness: Readiness) {

@@ -39,6 +39,8 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     private var owner: (any TunnelLinkOwner)?
     private var streams: [TunnelStream?] = []
     private var freeTokens: [Int] = []
+    /// Places of the session that its owner counts as taken; dialling links only.
+    private var occupiedCount = 0
     private var blocked: [TunnelStream] = []
     private var plaintext: LazyBuffer
     private var ciphertext: LazyBuffer
@@ -197,6 +199,16 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
         isTakingEvents = true
         defer { isTakingEvents = false }
         while !isOver, let event = session.nextEvent(at: resources.loop.now) { handle(event, bytes) }
+        tellFreePlaces()
+    }
+
+    /// A place is free when the session has closed the stream, which is later than when its user was done with it:
+    /// a reset may have to wait before it goes out.
+    private func tellFreePlaces() {
+        while !isOver, occupiedCount > session.openStreamCount {
+            occupiedCount -= 1
+            owner?.linkStreamEnded(self)
+        }
     }
 
     private func handle(_ event: TunnelEvent, _ bytes: RawSpan) {
@@ -253,7 +265,6 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
         guard let stream = stream(token) else { return nil }
         streams[token] = nil
         freeTokens.append(token)
-        owner?.linkStreamEnded(self)
         return stream
     }
 
@@ -264,6 +275,7 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
         do throws(TunnelError) {
             let id = try session.openStream(request, token: token)
             stream.opened(on: self, as: id, token: token)
+            occupiedCount += 1
             queueFlush()
         } catch {
             streams[token] = nil
@@ -287,8 +299,6 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
         session.reset(id, code: .connectError, at: resources.loop.now)
         remove(token)
         queueFlush()
-        // A reset that has to wait its turn may be due before the next PING.
-        if isEstablished, session.nextDeadline(at: resources.loop.now) < timerDeadline { scheduleTimer() }
     }
 
     func consumed(_ id: StreamID, _ count: Int) {
@@ -370,6 +380,8 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
         flush()
         wakeWaiting()
         closeIfOver()
+        // With the first stream the next PING is due sooner, and a reset that has to wait its turn before that.
+        if isEstablished, !isOver, session.nextDeadline(at: resources.loop.now) < timerDeadline { scheduleTimer() }
     }
 
     package func socketDrained(_ socket: StreamSocket, count: Int) {

@@ -37,7 +37,7 @@ package final class TunnelStream {
     }
 
     /// Who the peer is, from its verified certificate; nil until there is a tunnel.
-    package var peerIdentity: SPIFFEID? { link?.peerIdentity }
+    package private(set) var peerIdentity: SPIFFEID?
 
     /// From now on tells `handler` of everything but payload and FIN, which wait for `redirect`.
     package func attend(_ handler: any TunnelStreamHandler) {
@@ -123,6 +123,7 @@ package final class TunnelStream {
         self.link = link
         self.id = id
         self.token = token
+        peerIdentity = link.peerIdentity
         onAbandoned = nil
     }
 

@@ -30,6 +30,14 @@ package final class PlainSocket: @unchecked Sendable {
         self.init(try socket.descriptor.duplicate().release())
     }
 
+    /// An unconnected nonblocking socket as the keeper makes them, for a stock; -1 if there is none to be had.
+    package static func makeUnconnected() -> Int32 {
+        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var isOn: Int32 = 1
+        setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
+        return raw
+    }
+
     deinit { if raw >= 0 { Glibc.close(raw) } }
 
     package var number: Int32 { raw }
@@ -129,6 +137,8 @@ package final class PlainListener: @unchecked Sendable {
     package init(_ address: SocketAddress = SocketAddress(IPAddress("127.0.0.1")!, 0)) throws {
         let socket = try TCPSocket.make(address.ip.family)
         try socket.setReuseAddress()
+        // What is accepted inherits it, as on the listeners of a pod.
+        try socket.setNoDelay()
         try socket.bind(to: address)
         try socket.listen(backlog: 256)
         try socket.descriptor.setNonblocking(false)

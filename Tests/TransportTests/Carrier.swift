@@ -188,11 +188,6 @@ final class Applications: TunnelAcceptor.Delegate {
         }
     }
 
-    /// An unconnected nonblocking socket; -1 if there is none to be had.
-    static func makeSocket() -> Int32 {
-        socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    }
-
     /// Two ends of one TCP connection: one for the data plane, one for the application.
     static func socketPair(smallBuffers: Bool = false) throws -> (near: Int32, far: PlainSocket) {
         let listener = try PlainListener()

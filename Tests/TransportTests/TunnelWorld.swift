@@ -38,7 +38,7 @@ final class TunnelWorld: @unchecked Sendable {
         var arrived: (Int) -> Void = { _ in }
         let stock = SocketStock { _, count in arrived(count) }
         arrived = { [unowned stock] count in
-            stock.arrived(.v4, (0..<count).map { _ in Applications.makeSocket() })
+            stock.arrived(.v4, (0..<count).map { _ in PlainSocket.makeUnconnected() })
         }
         self.stock = stock
         apps = Applications(resources: accepting)
