@@ -23,6 +23,7 @@ private struct LoopbackServer {
 
     /// What comes back for `request`, until the server closes.
     func exchange(_ request: String) throws -> String {
+        SignalSource.ignoreBrokenPipes()
         let client = Descriptor(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
         var peer = sockaddr_in()
         peer.sin_family = sa_family_t(AF_INET)

@@ -129,6 +129,8 @@ private final class FakeWorker: CertificateManager.Delegate {
         #expect(manager.statuses.first?.lastError?.contains("it ended") == true)
         manager.received(worker.authority.answer(lost))
         #expect(worker.ready.isEmpty)
+        #expect(worker.bundles.isEmpty)
+        #expect(worker.renewals == [false])
         advance(1)
         #expect(worker.requests.count == 2)
         #expect(worker.requests.last?.id != lost.id)

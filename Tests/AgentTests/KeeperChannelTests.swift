@@ -105,7 +105,7 @@ private final class KeeperEnd {
         }
         try keeper.send(KeeperToWorker.drain(milliseconds: 5))
         keeper.close()
-        try run(loop, .when("the end", { events.count == 2 }))
+        try run(loop, .when("the end", { events.count == 2 }), .fewTurns())
         #expect(events == ["drain(milliseconds: 5)", "the keeper is gone"])
         channel.send(.heartbeat)
         #expect(events.count == 2)

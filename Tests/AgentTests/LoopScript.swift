@@ -12,10 +12,22 @@ struct Step {
     static func when(_ name: String, _ isDue: @escaping () -> Bool, _ act: @escaping () throws -> Void = {}) -> Step {
         Step(name: name, isDue: isDue, act: act)
     }
+
+    /// Lets the loop turn a few times, for what should not come any more.
+    static func fewTurns() -> Step {
+        var turns = 0
+        return .when(
+            "a few turns",
+            {
+                turns += 1
+                return turns > 5
+            })
+    }
 }
 
 /// Runs `loop` until the last step is done; a step that is not due within ten seconds fails the test.
 func run(_ loop: EventLoop, _ steps: Step...) throws {
+    SignalSource.ignoreBrokenPipes()
     var remaining = steps[...]
     var failure: (any Error)?
     let deadline = ContinuousClock.now + .seconds(10)

@@ -78,7 +78,11 @@ extension DescriptorList {
 final class PlainEnd {
     private var descriptor: Descriptor?
 
-    init(_ descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
+    init(_ descriptor: consuming Descriptor) {
+        // As every process of the agent does first: a write to an end that is gone is an error, not a signal.
+        SignalSource.ignoreBrokenPipes()
+        self.descriptor = consume descriptor
+    }
 
     func write(_ bytes: some Sequence<UInt8>) throws { try descriptor?.writeAll(Array(bytes)) }
 

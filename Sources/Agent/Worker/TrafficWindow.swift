@@ -26,7 +26,8 @@ final class TrafficWindow: Sendable {
         return ConnectionJournal.Totals(
             openedWithMutualTLS: totals.openedWithMutualTLS &- start.openedWithMutualTLS,
             openedInPlaintext: totals.openedInPlaintext &- start.openedInPlaintext,
-            closed: totals.closed &- start.closed, denied: totals.denied &- start.denied, failed: totals.failed &- start.failed,
+            closed: totals.closed &- start.closed, denied: totals.denied &- start.denied,
+            failed: totals.failed &- start.failed,
             sentBytes: totals.sentBytes &- start.sentBytes, receivedBytes: totals.receivedBytes &- start.receivedBytes)
     }
 }
