@@ -15,7 +15,7 @@ internal import Tunnel
 /// The application's connect() has long succeeded; a refusal shows as a reset, and is told in the log, in the
 /// metrics and by `meshnode connections`.
 final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelStreamHandler, SocketConnectOwner,
-    RelayOwner
+    RelayOwner, TimerHandler
 {
     private enum Phase {
         case opening(TunnelStream)
@@ -24,6 +24,10 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
         case relayingSocket(SocketRelay)
         case over
     }
+
+    /// How long the way may take to open, all attempts together: a dial, a handshake and the application's connect,
+    /// each with its own limit of 10 s. Reached only if a peer or the keeper gives no answer at all.
+    private static let openingTimeout = Duration.seconds(30)
 
     /// Endpoints that are tried before the first byte, the first one included.
     private static let mostAttempts = 3
@@ -36,6 +40,8 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
     private let proxy: ProxyLoop
     private let started: ContinuousClock.Instant
     private var phase = Phase.over
+    /// Runs while a stream is being opened.
+    private var openingTimer: TimerID?
     private var endpoint: WorkloadUID?
     private var tried: Set<WorkloadUID> = []
     private var account: ConnectionAccount
@@ -87,6 +93,7 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
             destination: route.address)
         let request = ConnectRequest(
             authority: route.authority, baggage: Baggage(source), forwarded: nil, traceParent: nil)
+        if openingTimer == nil { openingTimer = proxy.loop.schedule(after: Self.openingTimeout, self) }
         let stream = proxy.tunnels.open(key, request, sockets: pod.stock, handler: self)
         // A refusal may have been told already, from inside the call.
         if case .over = phase, !isOver { phase = .opening(stream) }
@@ -99,8 +106,21 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
 
     private var isOver = false
 
+    func timerFired(at now: ContinuousClock.Instant) {
+        openingTimer = nil
+        guard case .opening(let stream) = phase else { return }
+        stream.reset()
+        refuse(.upstreamTimeout, "no answer to the CONNECT within \(Self.openingTimeout)")
+    }
+
+    private func stopTimer() {
+        if let openingTimer { proxy.loop.cancel(openingTimer) }
+        openingTimer = nil
+    }
+
     func streamAccepted() {
         guard case .opening(let stream) = phase else { return }
+        stopTimer()
         account.destinationProved(stream.peerIdentity)
         let relay = StreamRelay(socket: client, stream: stream, role: .clientSocket, loop: proxy.loop, owner: self)
         phase = .relayingStream(relay)
@@ -191,6 +211,7 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
         guard !isOver else { return }
         isOver = true
         phase = .over
+        stopTimer()
         client.reset()
         account.blame(reason, detail)
         account.refused(at: proxy.moment, in: proxy.journal)

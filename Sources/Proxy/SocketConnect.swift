@@ -14,8 +14,8 @@ protocol SocketConnectOwner: AnyObject {
 ///
 ///     waiting for a socket ──> connecting ──> connected
 ///               └──── refused, timed out, cancelled ────> over
-final class SocketConnect: SocketReceiver, StreamSocketDelegate {
-    /// How long an application may take to accept, as tunnels may.
+final class SocketConnect: SocketReceiver, StreamSocketDelegate, TimerHandler {
+    /// How long an application may take to accept, as tunnels may; and before that, how long a socket may take to come.
     static let timeout = Duration.seconds(10)
 
     private let destination: SocketAddress
@@ -23,6 +23,8 @@ final class SocketConnect: SocketReceiver, StreamSocketDelegate {
     private let resources: LoopResources
     private var owner: (any SocketConnectOwner)?
     private var socket: StreamSocket?
+    /// Runs while it waits for a socket.
+    private var patience: TimerID?
 
     /// - Parameter source: the address that the application is to see; nil for the pod's own.
     init(
@@ -35,17 +37,30 @@ final class SocketConnect: SocketReceiver, StreamSocketDelegate {
     }
 
     func start(with stock: SocketStock) {
+        patience = resources.loop.schedule(after: Self.timeout, self)
         stock.take(destination.ip.family, for: self)
+    }
+
+    func timerFired(at now: ContinuousClock.Instant) {
+        patience = nil
+        fail(SystemError.timedOut)
+    }
+
+    private func stopWaiting() {
+        if let patience { resources.loop.cancel(patience) }
+        patience = nil
     }
 
     /// Nothing is told any more.
     func cancel() {
+        stopWaiting()
         owner = nil
         socket?.reset()
         socket = nil
     }
 
     func socketCame(_ socket: consuming TCPSocket) {
+        stopWaiting()
         guard owner != nil else { return }
         let socket = StreamSocket(unconnected: socket, loop: resources.loop, pool: resources.pendingPool)
         self.socket = socket
@@ -78,6 +93,7 @@ final class SocketConnect: SocketReceiver, StreamSocketDelegate {
     func socketDrained(_ socket: StreamSocket, count: Int) {}
 
     private func fail(_ errorNumber: Int32) {
+        stopWaiting()
         let owner = owner
         self.owner = nil
         socket = nil
