@@ -170,6 +170,11 @@ extension OnTwoNodes {
             #expect(answer == "200\n5 \(hash) \(mesh.address(legacy)) eof")
         }
 
+        @Test func `may spell an IPv4 address as IPv6 does`() throws {
+            let authority = "[::ffff:\(mesh.address(api))]:\(PodServer.digest)"
+            #expect(try ask(connect(to: authority)).hasPrefix("200"))
+        }
+
         @Test(arguments: [15001, 15006, 15008, 15053])
         func `is refused when it asks for the mesh's own port`(port: Int) throws {
             try expectAnswer("400", "SELF_CALL", to: connect(to: "\(mesh.address(api)):\(port)"))
@@ -205,6 +210,7 @@ extension OnTwoNodes {
         }
 
         @Test func `is refused by policy, and nothing it sent reaches the application`() throws {
+            try mesh.settle()
             try mesh.manifests.put("policy.yaml", Manifests.allow("ns/shop/sa/web", to: "api", in: "pay"))
             defer { mesh.manifests.remove("policy.yaml") }
             let target = "\(mesh.address(api)):\(PodServer.echo)"

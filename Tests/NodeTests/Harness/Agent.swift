@@ -39,15 +39,18 @@ final class Agent {
     let runDirectory: String
     private let process = Process()
     private let output: URL
+    /// Where its access log goes if nobody is to read it.
+    private let clogged: Pipe?
     private let errors: URL
 
     /// Starts `meshnode agent` in `namespace`.
     /// - Parameters:
     ///   - directory: where its logs and its run directory are made.
     ///   - wrapper: what it is started through, such as `setpriv ...`.
+    ///   - isClogged: its access log goes into a pipe that nobody reads.
     init(
         _ machine: Machine, in namespace: String, directory: String, name: String, wrapper: [String] = [],
-        arguments: [String]
+        isClogged: Bool = false, arguments: [String]
     ) throws {
         binary = try AgentBinary.path
         runDirectory = directory + "/run-" + name
@@ -56,12 +59,17 @@ final class Agent {
         for file in [output, errors] where !FileManager.default.fileExists(atPath: file.path) {
             try Data().write(to: file)
         }
+        clogged = isClogged ? Pipe() : nil
         var command = machine.inside(namespace, wrapper + [binary, "agent"] + arguments)
         command += ["--run-directory", runDirectory]
         process.executableURL = URL(fileURLWithPath: command[0])
         process.arguments = Array(command.dropFirst())
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try Self.appending(output)
+        if let clogged {
+            process.standardOutput = clogged
+        } else {
+            process.standardOutput = try Self.appending(output)
+        }
         process.standardError = try Self.appending(errors)
         try process.run()
     }

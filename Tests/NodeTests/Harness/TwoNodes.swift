@@ -76,9 +76,9 @@ final class TwoNodes {
         servers[namespace] = nil
     }
 
-    func startAgent(_ node: Node, _ more: [String] = []) throws {
+    func startAgent(_ node: Node, _ more: [String] = [], isClogged: Bool = false) throws {
         agents[node] = try Agent(
-            machine, in: node.rawValue, directory: directory, name: "agent-\(node.rawValue)",
+            machine, in: node.rawValue, directory: directory, name: "agent-\(node.rawValue)", isClogged: isClogged,
             arguments: [
                 "--config", manifests.directory, "--ca-directory", directory + "/ca", "--node", "node-\(node.rawValue)",
                 "--drain-deadline", "15s", "--log-format", node == .a ? "json" : "text",
@@ -196,6 +196,23 @@ struct TwoNodesTrait: SuiteTrait, TestScoping {
 func sharedMesh() throws -> TwoNodes {
     guard let shared = TwoNodesTrait.mesh else { throw CommandFailed(description: "outside of the suite OnTwoNodes") }
     return shared.mesh
+}
+
+extension TwoNodes {
+    /// Waits until nothing of the test before is in force any more: everyone reaches everyone, and nothing is wrong.
+    func settle() throws {
+        try eventually("the mesh is as it was in the beginning") {
+            for pod in [Self.batch, Self.legacy] {
+                guard try outcome(from: pod, to: address(Self.api), PodServer.echo) == "x|eof" else { return false }
+            }
+            return true
+        }
+        for node in Node.allCases {
+            try eventually("node \(node) is well") {
+                try agent(node).status["manifestProblems"].items.isEmpty && agent(node).isReady(captured: 2)
+            }
+        }
+    }
 }
 
 /// Everything that needs the two nodes, one at a time.
