@@ -6,15 +6,12 @@ internal import Tunnel
 
 /// A captured pod of this node, as one loop sees it: its listeners, its sockets, and its record in the mesh.
 ///
-/// It accepts once its record and its certificate are there. Until then connections wait in the kernel's backlog; if
-/// they do not come within `patience`, it accepts all the same, so that each connection gets its refusal and a reason
+/// It accepts once its record and its certificate are there. Until then connections wait in the kernel's backlog;
+/// if they do not come within the loop's `patience`, it accepts all the same, so that each gets its refusal and a reason
 /// instead of silence.
 ///
 ///     waiting ──record and certificate, or patience over──> accepting ──drain──> closed
 final class LocalPod: TimerHandler {
-    /// How long a pod's own record and certificate may lag its first packet.
-    static let patience = Duration.seconds(5)
-
     let uid: WorkloadUID
     /// Tells apart the pods that have one name one after the other.
     let enrolment: UInt64
@@ -40,7 +37,7 @@ final class LocalPod: TimerHandler {
             PodListener(inboundPlaintext, loop: proxy.loop) { [unowned self] in acceptPlaintext($0, $1) },
             PodListener(hbone, loop: proxy.loop) { [unowned self] in acceptTunnel($0, $1) },
         ]
-        patienceTimer = proxy.loop.schedule(after: Self.patience, self)
+        patienceTimer = proxy.loop.schedule(after: proxy.patience, self)
         refresh()
     }
 

@@ -19,6 +19,8 @@ package final class ProxyLoop {
     let inboundTunnels: InboundTunnels
     let journal: ConnectionJournal
     let wallClock: () -> Int64
+    /// How long a pod's own record and certificate may lag its first packet.
+    let patience: Duration
     private let index: UInt64
     private let order: (WorkloadUID, IPAddress.Family, Int) -> Void
     private(set) var snapshot = MeshSnapshot()
@@ -36,15 +38,18 @@ package final class ProxyLoop {
     /// - Parameters:
     ///   - index: the loop's number, part of its connections' identifiers.
     ///   - wallClock: seconds since 1970, for certificates and records.
+    ///   - patience: how long a pod's own record and certificate may lag its first packet.
     ///   - orderSockets: asks the keeper for more sockets of a pod; they come by `socketsArrived`.
     package init(
         index: Int, loop: EventLoop, journal: ConnectionJournal, wallClock: @escaping () -> Int64,
+        patience: Duration = .seconds(5),
         orderSockets: @escaping (WorkloadUID, IPAddress.Family, Int) -> Void
     ) {
         self.index = UInt64(index)
         self.loop = loop
         self.journal = journal
         self.wallClock = wallClock
+        self.patience = patience
         order = orderSockets
         resources = LoopResources(loop: loop)
         identities = LoopIdentities()
@@ -180,6 +185,9 @@ package final class ProxyLoop {
         connections[connection.id] = nil
         finishDrainIfEmpty()
     }
+
+    /// Connections that are open or on the way, for tests.
+    var currentCount: Int { connections.count }
 
     /// Adds to the metrics what open connections carried since the last time.
     package func countBytes() {

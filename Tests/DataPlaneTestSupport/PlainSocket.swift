@@ -30,6 +30,13 @@ package final class PlainSocket: @unchecked Sendable {
         self.init(try socket.descriptor.duplicate().release())
     }
 
+    /// Has sent a SYN, and does not care.
+    package convenience init(tryingToReach address: SocketAddress) throws {
+        let socket = try TCPSocket.make(address.ip.family)
+        try socket.connect(to: address)
+        self.init(try socket.descriptor.duplicate().release())
+    }
+
     /// An unconnected nonblocking socket as the keeper makes them, for a stock; -1 if there is none to be had.
     package static func makeUnconnected() -> Int32 {
         let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
@@ -134,13 +141,15 @@ package final class PlainListener: @unchecked Sendable {
     package let address: SocketAddress
 
     /// Listens on `address`; port 0 takes a free one.
-    package init(_ address: SocketAddress = SocketAddress(IPAddress("127.0.0.1")!, 0)) throws {
+    package init(
+        _ address: SocketAddress = SocketAddress(IPAddress("127.0.0.1")!, 0), backlog: Int32 = 256
+    ) throws {
         let socket = try TCPSocket.make(address.ip.family)
         try socket.setReuseAddress()
         // What is accepted inherits it, as on the listeners of a pod.
         try socket.setNoDelay()
         try socket.bind(to: address)
-        try socket.listen(backlog: 256)
+        try socket.listen(backlog: backlog)
         try socket.descriptor.setNonblocking(false)
         guard let bound = socket.localAddress() else { throw TestTimeout(what: "getsockname") }
         self.address = bound

@@ -1,5 +1,5 @@
-package import Kernel
 import Dispatch
+package import Kernel
 import Testing
 
 /// An event loop on a thread of its own, driven from a test's thread: what is done to it runs on the loop while the test

@@ -7,6 +7,7 @@ import Mesh
 import TestSupport
 import Testing
 import Tunnel
+
 @testable import Transport
 
 /// Carries bytes between a socket and a stream in the plainest way, and notes what it is told.

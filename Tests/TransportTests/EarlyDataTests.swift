@@ -2,6 +2,7 @@ import DataPlaneTestSupport
 import Mesh
 import Testing
 import Tunnel
+
 @testable import Transport
 
 /// The carriers here read nothing before the answer, so the bytes that come early are sent by hand.

@@ -7,6 +7,7 @@ import Mesh
 import TestSupport
 import Testing
 import Tunnel
+
 @testable import Transport
 
 @Suite struct `A tunnel that does not come to be` {
@@ -119,7 +120,8 @@ import Tunnel
             let failure = world.acceptor.accept(
                 TCPSocket(file), as: Certificates.server.identity,
                 AcceptedTunnel(
-                    workload: WorkloadUID("server"), client: ClientAddress(world.address), localAddress: world.address.ip
+                    workload: WorkloadUID("server"), client: ClientAddress(world.address),
+                    localAddress: world.address.ip
                 ))
             #expect(failure?.reason == .internal)
             #expect(world.acceptor.count == 0)

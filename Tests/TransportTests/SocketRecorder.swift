@@ -4,6 +4,7 @@ import DataPlaneTestSupport
 import Kernel
 import TestSupport
 import Testing
+
 @testable import Transport
 
 /// Notes what a `StreamSocket` tells, and reads if it is asked to.

@@ -4,6 +4,7 @@ import Glibc
 import Kernel
 import TestSupport
 import Testing
+
 @testable import Transport
 
 /// Notes what it is given.
@@ -27,7 +28,9 @@ private final class Workshop {
         if family == .v4 { orders.append(count) }
     }
 
-    static func make(_ count: Int) -> [Int32] { (0..<count).map { _ in socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) } }
+    static func make(_ count: Int) -> [Int32] {
+        (0..<count).map { _ in socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0) }
+    }
 
     func deliver(_ count: Int) -> [Int32] {
         let sockets = Self.make(count)

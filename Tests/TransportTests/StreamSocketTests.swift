@@ -5,6 +5,7 @@ import Glibc
 import Kernel
 import TestSupport
 import Testing
+
 @testable import Transport
 
 /// One `StreamSocket` on a loop and the plain socket at its other end.
@@ -184,7 +185,8 @@ private final class SocketPair: @unchecked Sendable {
             let accepted = try listener.acceptNonblocking()
             try world.on {
                 let made = StreamSocket(
-                    accepted: TCPSocket(number: accepted), loop: world.loop, pool: BufferPool(blockSize: 1024, keepAtMost: 1))
+                    accepted: TCPSocket(number: accepted), loop: world.loop,
+                    pool: BufferPool(blockSize: 1024, keepAtMost: 1))
                 let told = SocketRecorder()
                 try made.start(told)
                 socket = made
@@ -197,4 +199,3 @@ private final class SocketPair: @unchecked Sendable {
         #expect(recorder == nil)
     }
 }
-

@@ -1,6 +1,7 @@
 import DataPlaneTestSupport
 import Mesh
 import Testing
+
 @testable import Transport
 
 @Suite struct `Much traffic in a tunnel` {

@@ -5,6 +5,7 @@ import Mesh
 import TestSupport
 import Testing
 import Tunnel
+
 @testable import Transport
 
 @Suite struct `The end of a tunnel` {

@@ -3,6 +3,7 @@ import Mesh
 import TestSupport
 import Testing
 import Tunnel
+
 @testable import Transport
 
 @Suite struct `A tunnel pool` {
@@ -79,7 +80,8 @@ import Tunnel
     /// On the loop: a stream without the wait between steps that `TunnelWorld.open` has.
     private func open(_ world: TunnelWorld, port: UInt16, from stock: SocketStock? = nil) throws -> Carrier {
         let (near, far) = try Applications.socketPair()
-        let socket = StreamSocket(accepted: .init(number: near), loop: world.test.loop, pool: world.dialling.pendingPool)
+        let socket = StreamSocket(
+            accepted: .init(number: near), loop: world.test.loop, pool: world.dialling.pendingPool)
         let carrier = Carrier(socket)
         carrier.app = far
         try socket.start(carrier)

@@ -4,6 +4,7 @@ import Mesh
 import TestSupport
 import Testing
 import Tunnel
+
 @testable import Transport
 
 @Suite struct `A tunnel` {

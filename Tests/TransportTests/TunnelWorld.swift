@@ -7,6 +7,7 @@ import Mesh
 import TestSupport
 import Testing
 import Tunnel
+
 @testable import Transport
 
 /// A dialling node and an accepting one on one loop, with real TCP, TLS and HTTP/2 between them.

@@ -1,0 +1,181 @@
+import Addressing
+import DataPlaneTestSupport
+import Identity
+import Kernel
+import Mesh
+import Synchronization
+import Telemetry
+import TestSupport
+import Testing
+import Transport
+
+@testable import Proxy
+
+/// One node with one loop: the pod `web`, who calls, and pods `api-...`, who are called, with real sockets between them
+/// and all. Each world has loopback addresses of its own, as the HBONE port is the same for everybody.
+final class ProxyWorld: @unchecked Sendable {
+    // @unchecked: `proxy` and what it leads to are touched on the loop only.
+    let test: TestLoop
+    let proxy: ProxyLoop
+    let refusals = RefusalRing(capacity: 256)
+    let log = AccessLogRing(capacity: 4096) {}
+    let journal: ConnectionJournal
+    var snapshot: MeshSnapshot
+    private let network = (UInt8.random(in: 1...254), UInt8.random(in: 0...254))
+
+    static let web = WorkloadUID("Kubernetes//Pod/shop/web")
+    static let service = NamespacedName(namespace: "shop", name: "api")
+    static let servicePort: UInt16 = 80
+
+    init(patience: Duration = .seconds(5), hasCertificates: Bool = true) throws {
+        let test = try TestLoop()
+        let registry = MetricRegistry()
+        let journal = ConnectionJournal(
+            metrics: ConnectionMetrics(registry: registry), agentMetrics: AgentMetrics(registry: registry), log: log,
+            refusals: refusals
+        ) { _ in }
+        var order: (WorkloadUID, Int) -> Void = { _, _ in }
+        let proxy = try test.on {
+            ProxyLoop(
+                index: 0, loop: test.loop, journal: journal, wallClock: { WallClock.secondsSince1970 },
+                patience: patience
+            ) { uid, _, count in order(uid, count) }
+        }
+        order = { [unowned proxy] uid, count in
+            proxy.socketsArrived(uid, .v4, (0..<count).map { _ in PlainSocket.makeUnconnected() })
+        }
+        self.test = test
+        self.journal = journal
+        self.proxy = proxy
+        snapshot = MeshSnapshot()
+        if hasCertificates { try installCertificates() }
+    }
+
+    func end() { test.end() }
+
+    func installCertificates() throws {
+        let proxy = proxy
+        try test.on {
+            proxy.identities.update(try Certificates.bundles())
+            for svid in [Certificates.client, Certificates.server] { try proxy.identities.update(svid) }
+            proxy.identitiesChanged()
+        }
+    }
+
+    // MARK: The mesh
+
+    /// 1 is `web`, 2 and up are the endpoints, 100 is the service.
+    func address(_ number: UInt8) -> IPAddress { ip("127.\(network.0).\(network.1).\(number)") }
+
+    static func api(_ number: UInt8) -> WorkloadUID { WorkloadUID("Kubernetes//Pod/shop/api-\(number)") }
+
+    func workload(_ uid: WorkloadUID, _ number: UInt8, account: String, isEnrolled: Bool = true) -> Workload {
+        Workload(
+            uid: uid, name: uid.text, namespace: "shop", serviceAccount: account, trustDomain: Certificates.mesh,
+            node: "node", addresses: [address(number)], tunnelProtocol: isEnrolled ? .hbone : .none,
+            services: number == 1 ? [:] : [Self.service: [PortMapping(servicePort: Self.servicePort, targetPort: 8080)]]
+        )
+    }
+
+    func apply(_ changes: MeshChange...) throws {
+        snapshot.apply(contentsOf: changes)
+        let (proxy, snapshot) = (proxy, snapshot)
+        try test.on { proxy.update(snapshot) }
+    }
+
+    /// The pods of the mesh, captured.
+    func enrol(endpoints: [UInt8] = [2], policies: [AuthorizationPolicy] = []) throws {
+        let service = Service(
+            name: Self.service, hostname: "api.shop.svc.cluster.local", addresses: [IPPrefix(address(100))],
+            ports: [ServicePort(port: Self.servicePort)])
+        snapshot.apply(.serviceUpserted(service))
+        for policy in policies { snapshot.apply(.policyUpserted(policy)) }
+        try apply(.workloadUpserted(workload(Self.web, 1, account: "client")))
+        try capture(Self.web, 1)
+        for number in endpoints {
+            try apply(.workloadUpserted(workload(Self.api(number), number, account: "server")))
+            try capture(Self.api(number), number)
+        }
+    }
+
+    func capture(_ uid: WorkloadUID, _ number: UInt8) throws {
+        let proxy = proxy
+        let (outbound, inbound) = (try PlainListener(), try PlainListener())
+        let hbone = try PlainListener(SocketAddress(address(number), MeshPorts.hbone))
+        try test.on {
+            proxy.podEnrolled(
+                uid, outbound: try outbound.makeDescriptor(), inboundPlaintext: try inbound.makeDescriptor(),
+                hbone: try hbone.makeDescriptor())
+        }
+    }
+
+    /// Where the endpoint's application listens.
+    func application(_ number: UInt8 = 2, port: UInt16 = 8080, backlog: Int32 = 256) throws -> PlainListener {
+        try PlainListener(SocketAddress(address(number), port), backlog: backlog)
+    }
+
+    // MARK: Connections
+
+    /// `web` connects to `destination`; its end.
+    func connect(to destination: SocketAddress) throws -> PlainSocket {
+        let listener = try PlainListener()
+        let app = try PlainSocket(connectedTo: listener.address)
+        let near = try listener.acceptNonblocking()
+        let (proxy, source) = (proxy, SocketAddress(address(1), 40_000))
+        try test.on {
+            let pod = try #require(proxy.pod(Self.web))
+            let client = StreamSocket(
+                accepted: .init(number: near), loop: proxy.loop, pool: proxy.resources.pendingPool)
+            let connection = OutboundConnection(
+                client: client, clientAddress: ClientAddress(source), destination: OriginalDestination(destination),
+                pod: pod, proxy: proxy)
+            proxy.begin(connection)
+            connection.start()
+        }
+        return app
+    }
+
+    /// Somebody without a mesh connects to the endpoint; its end.
+    func connectInPlaintext(to number: UInt8 = 2, port: UInt16 = 8080) throws -> PlainSocket {
+        let listener = try PlainListener()
+        let app = try PlainSocket(connectedTo: listener.address)
+        let near = try listener.acceptNonblocking()
+        let (proxy, client) = (proxy, SocketAddress(address(50), 40_000))
+        let destination = SocketAddress(address(number), port)
+        try test.on {
+            let pod = try #require(proxy.pod(Self.api(number)))
+            let socket = StreamSocket(
+                accepted: .init(number: near), loop: proxy.loop, pool: proxy.resources.pendingPool)
+            let connection = InboundPlaintextConnection(
+                client: socket, clientAddress: ClientAddress(client), destination: OriginalDestination(destination),
+                pod: pod, proxy: proxy)
+            proxy.begin(connection)
+            connection.start()
+        }
+        return app
+    }
+
+    /// Waits for the refusal that `direction` reports, the only one.
+    func refusal(_ direction: ConnectionRecord.Direction) throws -> ConnectionRecord {
+        try test.wait(for: "the \(direction) refusal") { [refusals] in
+            refusals.latest.contains { $0.direction == direction }
+        }
+        let found = refusals.latest.filter { $0.direction == direction }
+        #expect(found.count == 1)
+        return try #require(found.first)
+    }
+
+    /// Waits until nothing is open, and takes the log.
+    func finishedLog() throws -> [ConnectionRecord] {
+        let (proxy, journal) = (proxy, journal)
+        try test.wait(for: "all connections to end") { proxy.openConnections.isEmpty && journal.total.open == 0 }
+        return log.drain().records
+    }
+}
+
+extension AuthorizationPolicy {
+    /// Denies everybody, in namespace `shop`.
+    static let denyAll = AuthorizationPolicy(
+        name: NamespacedName(namespace: "shop", name: "deny-all"), scope: .namespace, action: .deny,
+        rules: [AuthorizationRule(clauses: [])])
+}
