@@ -104,7 +104,11 @@ package final class NodeKeeper {
         worker = nil
         controller = nil
         listeners.removeFiles()
-        cgroup?.remove()
+        do {
+            try cgroup?.remove()
+        } catch {
+            log(.warning, "the agent's cgroup stays until the next start: \(error)")
+        }
         lock.forget()
         log(.info, "the agent has ended")
     }

@@ -18,7 +18,7 @@ extension KeeperTests {
         let namespace = try pod.open()
         let before = try namespace.perform { try PodSockets.open(.v4, count: 1) }
         let cgroup = try AgentCgroup.enter()
-        defer { cgroup.remove() }
+        defer { try? cgroup.remove() }
         let after = try namespace.perform { try PodSockets.open(.v4, count: 1) }
         let captured = try CapturedPod(
             FoundNamespace(namespace: namespace, path: pod.path),

@@ -75,10 +75,20 @@ final class FakeChild: @unchecked Sendable {
     }
 }
 
+/// What a keeper logged.
+final class LogLines: Sendable {
+    private let lines = Mutex<[String]>([])
+
+    func append(_ line: String) { lines.withLock { $0.append(line) } }
+
+    func contains(_ part: String) -> Bool { lines.withLock { $0.contains { $0.contains(part) } } }
+}
+
 /// A keeper on a thread of its own, whose children are fakes.
 final class KeeperHarness: @unchecked Sendable {
     // @unchecked: `started` has its lock, the rest is set before the thread starts or after it ends.
     private let started = Mutex<[FakeChild]>([])
+    let log = LogLines()
     private let wakeUp: (reader: Int32, writer: Int32)
     private var thread = pthread_t()
     private var keeper: NodeKeeper?
@@ -95,7 +105,8 @@ final class KeeperHarness: @unchecked Sendable {
         wakeUp = (ends[0], ends[1])
         var configuration = KeeperConfiguration(
             workerArguments: ["worker"], controllerArguments: ["controller"], metricsPort: 0, readinessPort: 0
-        ) { level, line in
+        ) { [log] level, line in
+            log.append(line)
             if getenv("KEEPER_TEST_LOG") != nil { print("keeper \(level): \(line)") }
         }
         configuration.runDirectory = directory

@@ -221,7 +221,9 @@ struct KeeperTests {
         #expect(pod.redirects)
         #expect(Files.status("\(harness.directory)/agent.sock") == nil)
         #expect(try CgroupHierarchy.path() != own)
-        #expect(throws: SystemError.self) { try CgroupHierarchy.open().cgroup(own) }
+        // Programs that other suites of this process start meanwhile are born in the cgroup, and keep it.
+        let isGone = (try? CgroupHierarchy.open().cgroup(own)) == nil
+        #expect(isGone || harness.log.contains("the agent's cgroup stays"))
     }
 
     @Test func `with withdraw-on-exit the rules are taken back`() throws {

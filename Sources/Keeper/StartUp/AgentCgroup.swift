@@ -26,10 +26,11 @@ struct AgentCgroup: ~Copyable {
 
     var exemption: AgentExemption { .cgroups([cgroup.id], level: cgroup.level) }
 
-    /// Moves the process back and deletes the cgroup, if no child is left in it.
-    borrowing func remove() {
-        try? hierarchy.move(CurrentProcess.pid, into: parent)
-        try? hierarchy.remove(cgroup.path)
+    /// Moves the process back and deletes the cgroup.
+    /// - Throws: EBUSY if a child is left in it.
+    borrowing func remove() throws(SystemError) {
+        try hierarchy.move(CurrentProcess.pid, into: parent)
+        try hierarchy.remove(cgroup.path)
     }
 
     /// Deletes what agents left that were killed. One that still runs keeps its own, even before it moved in.
