@@ -19,7 +19,8 @@ extension OnTwoNodes {
                 let agent = try mesh.agent(node)
                 return try eventually("node \(node) tells of \(file)", within: 5) {
                     try agent.status["manifestProblems"].items.first {
-                        $0["file"].text.hasSuffix(file) && (what.isEmpty || "\($0["reason"].text) \($0["field"].text)".contains(what))
+                        $0["file"].text.hasSuffix(file)
+                            && (what.isEmpty || "\($0["reason"].text) \($0["field"].text)".contains(what))
                     }
                 }
             }[1]
@@ -121,7 +122,8 @@ extension OnTwoNodes {
             defer { mesh.manifests.remove("thief.yaml") }
             let thief = TestPod(name: "thief", node: .a, number: 99, namespace: "shop")
             try mesh.manifests.put(
-                "thief.yaml", mesh.manifests.pod(thief, netns: "web", addresses: [mesh.address(api), mesh.address(api, v6: true)]))
+                "thief.yaml",
+                mesh.manifests.pod(thief, netns: "web", addresses: [mesh.address(api), mesh.address(api, v6: true)]))
             let problem = try problem(in: "thief.yaml", mesh.address(api))
             #expect(problem["object"].text.contains("shop/thief"))
             #expect(problem["reason"].text.contains("pay/api"))

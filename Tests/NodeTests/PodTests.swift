@@ -38,7 +38,9 @@ extension OnTwoNodes {
             #expect(try echo(from: web, to: cache) == "x|eof")
         }
 
-        @Test func `a pod whose namespace is gone is pending with a reason, and others work; made again, it is back`() throws {
+        @Test func `a pod whose namespace is gone is pending with a reason, and others work; made again, it is back`()
+            throws
+        {
             let cache = TwoNodes.cache
             let agent = try mesh.agent(.b)
             mesh.stopServer(in: cache.name)
@@ -48,7 +50,10 @@ extension OnTwoNodes {
             }
             #expect(!pending["reason"].text.isEmpty)
             #expect(agent.isRunning)
-            #expect(try agent.status["problems"].items.contains { $0["code"].text == "MN3001" && $0["object"].text == "pay/cache" })
+            #expect(
+                try agent.status["problems"].items.contains {
+                    $0["code"].text == "MN3001" && $0["object"].text == "pay/cache"
+                })
             #expect(try echo(from: web, to: api) == "x|eof")
             // A tunnel to it may still stand: its PING finds out.
             let end = try mesh.python(web.name, #"print(outcome("\#(mesh.address(cache))", 7000, b"x", 20))"#)
@@ -100,7 +105,8 @@ extension OnTwoNodes {
             }
             try mesh.manifests.put(
                 "impostor.yaml",
-                mesh.manifests.pod(impostor).replacingOccurrences(of: "nodeName: node-b", with: "nodeName: node-elsewhere"))
+                mesh.manifests.pod(impostor).replacingOccurrences(
+                    of: "nodeName: node-b", with: "nodeName: node-elsewhere"))
             let agent = try mesh.agent(.a)
             try eventually("the pod is known") {
                 try agent.report("workloads")["items"].items.contains { $0["name"].text == "impostor" }
@@ -108,14 +114,20 @@ extension OnTwoNodes {
             let rightful = "spiffe://cluster.local/ns/pay/sa/impostor"
             let cases: [(String, (inout MeshCertificates.Content) -> Void)] = [
                 ("SAN_MISMATCH", { $0.uris = ["spiffe://cluster.local/ns/pay/sa/api"] }),
-                ("TRUST_DOMAIN_MISMATCH", {
-                    $0.uris = [rightful]
-                    $0.isForeign = true
-                }),
-                ("CERT_EXPIRED", {
-                    $0.uris = [rightful]
-                    $0.validity = ("20200101000000Z", "20200102000000Z")
-                }),
+                (
+                    "TRUST_DOMAIN_MISMATCH",
+                    {
+                        $0.uris = [rightful]
+                        $0.isForeign = true
+                    }
+                ),
+                (
+                    "CERT_EXPIRED",
+                    {
+                        $0.uris = [rightful]
+                        $0.validity = ("20200101000000Z", "20200102000000Z")
+                    }
+                ),
             ]
             for (reason, change) in cases {
                 let files = try mesh.certificates.make(change)
@@ -137,7 +149,9 @@ extension OnTwoNodes {
                         print("got 0")
                     """#)
                 #expect(try server.next() == "listening")
-                try mesh.refusal(on: .a, reason) { $0["reason"].text == reason } after: { () throws in
+                try mesh.refusal(on: .a, reason) {
+                    $0["reason"].text == reason
+                } after: { () throws in
                     #expect(try mesh.outcome(from: web, to: mesh.address(impostor), 80, "secret") == "reset")
                 }
                 #expect(try server.next() == "got 0")

@@ -44,7 +44,9 @@ extension OnTwoNodes {
             #expect(refusal["reason"].text == "NO_ALLOW_MATCH")
             #expect(refusal["policies"].items.map(\.text) == ["pay/api-callers"])
             #expect(refusal["source"]["identity"].text == "spiffe://cluster.local/ns/shop/sa/batch")
-            #expect(try mesh.agent(.a).refusals.last { $0["source"]["workload"].text == "batch" }?["reason"].text == "POLICY_DENY")
+            #expect(
+                try mesh.agent(.a).refusals.last { $0["source"]["workload"].text == "batch" }?["reason"].text
+                    == "POLICY_DENY")
             #expect(try echo(from: web) == "x|eof")
             #expect(try echo(from: web, isV6: true) == "x|eof")
         }

@@ -31,7 +31,9 @@ extension OnTwoNodes {
             #expect(log.contains("--no-such-flag"))
         }
 
-        @Test(arguments: [["--loops", "0"], ["--trust-domain", "Not A Domain"], ["--drain-deadline", "soon"], ["--node", ""]])
+        @Test(arguments: [
+            ["--loops", "0"], ["--trust-domain", "Not A Domain"], ["--drain-deadline", "soon"], ["--node", ""],
+        ])
         func `says what is wrong with a value, and ends with 64`(arguments: [String]) throws {
             // The name of the node comes first, so that an empty one is not overruled.
             let result = try Command.run([try AgentBinary.path, "agent", "--config", "/"] + arguments)

@@ -41,7 +41,8 @@ extension OnTwoNodes {
         }
 
         @Test func `of a pod to itself works: by its service, by its own address, by loopback`() throws {
-            for host in [mesh.machine.serviceV4(20), mesh.machine.serviceV6(20), mesh.address(web),
+            for host in [
+                mesh.machine.serviceV4(20), mesh.machine.serviceV6(20), mesh.address(web),
                 mesh.address(web, v6: true), "127.0.0.1", "::1",
             ] {
                 #expect(try mesh.outcome(from: web, to: host, PodServer.echo) == "x|eof", "\(host)")
@@ -258,7 +259,9 @@ extension OnTwoNodes {
 
         @Test(arguments: [15001, 15006, 15008, 15053])
         func `to the mesh's own ports is refused`(port: Int) throws {
-            try mesh.refusal(on: .a, "SELF_CALL") { $0["reason"].text == "SELF_CALL" } after: { () throws in
+            try mesh.refusal(on: .a, "SELF_CALL") {
+                $0["reason"].text == "SELF_CALL"
+            } after: { () throws in
                 #expect(try mesh.outcome(from: web, to: mesh.address(api), port) == "reset")
             }
         }

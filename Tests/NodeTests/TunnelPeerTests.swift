@@ -20,8 +20,9 @@ extension OnTwoNodes {
             let reason: String
             let change: @Sendable (inout MeshCertificates.Content) -> Void
 
-            init(_ name: String, _ reason: String, _ change: @escaping @Sendable (inout MeshCertificates.Content) -> Void)
-            {
+            init(
+                _ name: String, _ reason: String, _ change: @escaping @Sendable (inout MeshCertificates.Content) -> Void
+            ) {
                 testDescription = name
                 self.reason = reason
                 self.change = change
@@ -36,7 +37,9 @@ extension OnTwoNodes {
                 $0.isForeign = true
                 $0.validity = ("20200101000000Z", "20200102000000Z")
             },
-            Fault("of another trust domain", "TRUST_DOMAIN_MISMATCH") { $0.uris = ["spiffe://other.mesh/ns/shop/sa/web"] },
+            Fault("of another trust domain", "TRUST_DOMAIN_MISMATCH") {
+                $0.uris = ["spiffe://other.mesh/ns/shop/sa/web"]
+            },
             Fault("of a look-alike trust domain", "TRUST_DOMAIN_MISMATCH") {
                 $0.uris = ["spiffe://cluster.local.evil/ns/shop/sa/web"]
             },
@@ -147,7 +150,9 @@ extension OnTwoNodes {
 
         /// One request in a tunnel with a right certificate.
         /// - Parameter pairs: as Python has them.
-        private func ask(_ pairs: String, data: String = #"b"""#, ends: Bool = false, then: String = "") throws -> String {
+        private func ask(_ pairs: String, data: String = #"b"""#, ends: Bool = false, then: String = "") throws
+            -> String
+        {
             let files = try mesh.certificates.make()
             return try mesh.python(
                 legacy.name,
@@ -160,7 +165,9 @@ extension OnTwoNodes {
                     """#)
         }
 
-        private func connect(to authority: String) -> String { #"[(":method", "CONNECT"), (":authority", "\#(authority)")]"# }
+        private func connect(to authority: String) -> String {
+            #"[(":method", "CONNECT"), (":authority", "\#(authority)")]"#
+        }
 
         @Test func `reaches the application with a right certificate and request, as itself`() throws {
             let answer = try ask(
@@ -180,7 +187,9 @@ extension OnTwoNodes {
             try expectAnswer("400", "SELF_CALL", to: connect(to: "\(mesh.address(api)):\(port)"))
         }
 
-        @Test(arguments: ["127.0.0.1:7000", "[::1]:7000", "0.0.0.0:7000", "[::]:7000", "169.254.169.254:80", "[fe80::1]:7000"])
+        @Test(arguments: [
+            "127.0.0.1:7000", "[::1]:7000", "0.0.0.0:7000", "[::]:7000", "169.254.169.254:80", "[fe80::1]:7000",
+        ])
         func `is refused when it asks for an address that is not this pod`(authority: String) throws {
             try expectAnswer("400", "DST_MISMATCH", to: connect(to: authority))
         }
@@ -192,7 +201,8 @@ extension OnTwoNodes {
         }
 
         @Test(arguments: [
-            "api.pay.svc.cluster.local:80", "localhost:7000", "ADDRESS:65536", "ADDRESS:-1", "ADDRESS:", "ADDRESS", ":7000",
+            "api.pay.svc.cluster.local:80", "localhost:7000", "ADDRESS:65536", "ADDRESS:-1", "ADDRESS:", "ADDRESS",
+            ":7000",
             "ADDRESS:0x1b58", "[fe80::1%25eth0]:7000", "0x7f000001:7000", "2130706433:7000", "user@ADDRESS:7000",
         ])
         func `is refused when the authority is no address and port`(authority: String) throws {
@@ -217,7 +227,8 @@ extension OnTwoNodes {
             try eventually("the policy is in force") { try ask(connect(to: target)) == "401" }
             let before = try mesh.control(api, "accepted")
             // Hints are for people: they decide nothing.
-            let forged = #"[(":method", "CONNECT"), (":authority", "\#(target)"), "#
+            let forged =
+                #"[(":method", "CONNECT"), (":authority", "\#(target)"), "#
                 + #"("forwarded", "for=\#(mesh.address(TwoNodes.web))"), ("baggage", "k8s.namespace.name=shop,service.name=web"), "#
                 + #"("x-forwarded-client-cert", "URI=spiffe://cluster.local/ns/shop/sa/web")]"#
             for pairs in [connect(to: target), forged] {
@@ -231,14 +242,16 @@ extension OnTwoNodes {
 
         @Test func `cannot pass for another by a forged header`() throws {
             let target = "\(mesh.address(api)):\(PodServer.digest)"
-            let forged = #"[(":method", "CONNECT"), (":authority", "\#(target)"), "#
+            let forged =
+                #"[(":method", "CONNECT"), (":authority", "\#(target)"), "#
                 + #"("forwarded", "for=\#(mesh.address(TwoNodes.web))")]"#
             let answer = try ask(forged, data: #"b"1""#, ends: true, then: "print(body(c).decode())")
             #expect(answer.hasPrefix("200\n1 "))
             #expect(answer.hasSuffix(" \(mesh.address(legacy)) eof"))
         }
 
-        @Test(arguments: ["bytes(1000)", #"frame(1, 4, 0, b"")"#, #"frame(0, 0, 99, b"x")"#, #"frame(1, 4, 1, b"\xff" * 99)"#,
+        @Test(arguments: [
+            "bytes(1000)", #"frame(1, 4, 0, b"")"#, #"frame(0, 0, 99, b"x")"#, #"frame(1, 4, 1, b"\xff" * 99)"#,
             #"b"\xff" * 40000"#,
         ])
         func `is disconnected when it breaks HTTP/2`(bytes: String) throws {

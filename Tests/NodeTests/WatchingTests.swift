@@ -143,10 +143,13 @@ extension OnTwoNodes {
                 """#)
             _ = try sniffer.next()
             #expect(try mesh.outcome(from: web, to: mesh.address(api), PodServer.echo, canary) == canary + "|eof")
-            #expect(try mesh.outcome(from: web, to: mesh.machine.serviceV6(10), PodServer.echo, canary) == canary + "|eof")
+            #expect(
+                try mesh.outcome(from: web, to: mesh.machine.serviceV6(10), PodServer.echo, canary) == canary + "|eof")
             #expect(try sniffer.say(canary) == "0 True")
             // From outside the mesh it is readable: the sniffer works.
-            #expect(try mesh.outcome(from: TwoNodes.legacy, to: mesh.address(api), PodServer.echo, canary) == canary + "|eof")
+            #expect(
+                try mesh.outcome(from: TwoNodes.legacy, to: mesh.address(api), PodServer.echo, canary) == canary
+                    + "|eof")
             #expect(try sniffer.say(canary).hasPrefix("0") == false)
         }
     }

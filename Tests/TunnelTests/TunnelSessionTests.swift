@@ -118,7 +118,9 @@ import Tunnel
         #expect(pair.dialler.log.last == .connectAccepted(stream, token: 1))
     }
 
-    @Test func `payload, end and reset in one span with their request carry the token that the request was given`() throws {
+    @Test func `payload, end and reset in one span with their request carry the token that the request was given`()
+        throws
+    {
         let pair = try TunnelPair()
         pair.accepter.onRequest = { end, stream, _ in
             end.session.setToken(70 + Int(stream.number), of: stream)

@@ -22,7 +22,8 @@ struct MeshCertificates {
         let generation = authority + "/authority-1"
         issuer = (generation + "/ca-cert.pem", generation + "/ca-key.pem")
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let text = "[req]\ndistinguished_name=name\n[name]\n[root]\nbasicConstraints=critical,CA:true\n"
+        let text =
+            "[req]\ndistinguished_name=name\n[name]\n[root]\nbasicConstraints=critical,CA:true\n"
             + "keyUsage=critical,keyCertSign,cRLSign\n"
         try Data(text.utf8).write(to: URL(fileURLWithPath: directory + "/openssl.cnf"))
     }

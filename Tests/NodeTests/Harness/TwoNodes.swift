@@ -56,7 +56,10 @@ final class TwoNodes {
 
     private func writeManifests() throws {
         let namespaces =
-            [Manifests.namespace("shop"), Manifests.namespace("pay"), Manifests.namespace("outside", isEnrolled: false)]
+            [
+                Manifests.namespace("shop"), Manifests.namespace("pay"),
+                Manifests.namespace("outside", isEnrolled: false),
+            ]
         try manifests.put("namespaces.yaml", namespaces.joined(separator: "---\n"))
         for pod in Self.pods { try manifests.put(pod.name + ".yaml", manifests.pod(pod)) }
         let services = [
