@@ -189,6 +189,9 @@ package final class ProxyLoop {
     /// Connections that are open or on the way, for tests.
     var currentCount: Int { connections.count }
 
+    /// The same themselves, for tests.
+    var allConnections: [any ProxiedConnection] { Array(connections.values) }
+
     /// Adds to the metrics what open connections carried since the last time.
     package func countBytes() {
         for connection in connections.values { connection.countBytes() }

@@ -121,9 +121,21 @@ package final class PlainSocket: @unchecked Sendable {
         setsockopt(near, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
     }
 
+    /// Undoes the receiving half of `narrow`, so that what waits need not trickle.
+    package func widen() {
+        var size: Int32 = 1 << 20
+        setsockopt(raw, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+    }
+
     package func close() {
         Glibc.close(raw)
         raw = -1
+    }
+
+    /// Sends RST while other threads may still use the socket: they see that it is broken (connect(2), AF_UNSPEC).
+    package func abort() {
+        var nowhere = sockaddr(sa_family: sa_family_t(AF_UNSPEC), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+        connect(raw, &nowhere, socklen_t(MemoryLayout<sockaddr>.size))
     }
 
     /// Closes with RST.

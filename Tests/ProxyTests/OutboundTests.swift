@@ -215,4 +215,49 @@ import Transport
         try world.test.on { #expect(world.proxy.currentCount == 0) }
         withExtendedLifetime(others) {}
     }
+
+    @Test func `leaves nothing behind, however it ended`() throws {
+        let world = try ProxyWorld()
+        defer { world.end() }
+        try world.enrol()
+        var connections: [WeakConnection] = []
+        do {
+            let listener = try world.application()
+            for round in 0..<4 {
+                let client = try world.connect(to: SocketAddress(world.address(2), 8080))
+                let server = try listener.accept()
+                client.send([1])
+                #expect(server.receive(1) == [1])
+                connections += try world.test.on { world.proxy.allConnections.map { WeakConnection(value: $0) } }
+                switch round {
+                case 0: client.reset()
+                case 1: server.reset()
+                case 2: try world.test.on { world.proxy.shutDown() }
+                default:
+                    client.finish()
+                    server.finish()
+                }
+                _ = client.receiveAll()
+                _ = server.receiveAll()
+                _ = try world.finishedLog()
+            }
+        }
+        let refused = try world.connect(to: SocketAddress(world.address(2), 8080))
+        #expect(refused.receiveAll().end == .reset)
+        #expect(connections.count == 8)
+        var isDrained = false
+        try world.test.on { world.proxy.drain { isDrained = true } }
+        try world.test.wait(for: "the tunnels to end") { isDrained }
+        try world.test.on {
+            #expect(connections.allSatisfy { $0.value == nil })
+            #expect(world.proxy.currentCount == 0)
+            #expect(world.proxy.tunnels.count == 0)
+            #expect(world.proxy.resources.pendingPool.lentCount == 0)
+        }
+    }
+}
+
+/// A connection that the test does not keep.
+private struct WeakConnection {
+    weak var value: (any ProxiedConnection)?
 }

@@ -28,6 +28,8 @@ final class Carrier: StreamSocketDelegate, TunnelStreamHandler {
     var receivedCount = 0
     /// The stream is read from its socket, and what it brings is given credit.
     var isReading = true
+    /// The stream takes no more from the socket now.
+    var isBlocked = false
     /// Called when the stream was lost.
     var onLost: () -> Void = {}
     /// Kept open for as long as the carrier.
@@ -55,7 +57,10 @@ final class Carrier: StreamSocketDelegate, TunnelStreamHandler {
         while !hasSocketEnded, socket.mayRead {
             switch stream.send(from: socket) {
             case .bytes: continue
-            case .wouldBlock, .blocked: return
+            case .wouldBlock: return
+            case .blocked:
+                isBlocked = true
+                return
             case .endOfStream:
                 hasSocketEnded = true
                 stream.finish()
@@ -124,7 +129,10 @@ final class Carrier: StreamSocketDelegate, TunnelStreamHandler {
         onLost()
     }
 
-    func streamWritable() { pump() }
+    func streamWritable() {
+        isBlocked = false
+        pump()
+    }
 }
 
 /// What stands behind the accepting side: decides on each request, and has a socket for each that it takes.

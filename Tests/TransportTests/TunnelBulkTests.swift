@@ -46,7 +46,7 @@ import Testing
         let servers = try (0..<8).map { try world.application(UInt16(1000 + $0)) }
         let writers = stalled.enumerated().map { index, client in
             let app = client.app
-            return Work { app.stream(12 << 20, seed: UInt64(index)) }
+            return Work { app.stream(1 << 20, seed: UInt64(index)) }
         }
         let carriers = try (0..<8).map { try world.carrier(UInt16(1000 + $0)) }
         try world.test.wait(for: "eight full windows") { carriers.allSatisfy { $0.socket.pendingCount > 128 << 10 } }
@@ -60,8 +60,10 @@ import Testing
         let app = ninth.app
         let sent = Work { app.stream(16 << 20, seed: 99) }
         #expect(fast.digestAll().digest == (try sent.wait()))
+        try world.test.on { #expect(carriers.allSatisfy { $0.socket.pendingCount > 128 << 10 }) }
         // And the stalled ones finish as soon as they are read.
         for (index, server) in servers.enumerated() {
+            server.widen()
             let result = server.digestAll()
             #expect(result.end == .finished)
             #expect(result.digest == (try writers[index].wait()))

@@ -134,6 +134,25 @@ import Tunnel
         try world.end()
     }
 
+    @Test func `passes on a reset although the window is closed`() throws {
+        let world = try TunnelWorld()
+        try world.test.on { world.apps.hasSmallBuffers = true }
+        let client = try world.accepted(world.open())
+        let server = try world.application()
+        // The far application reads nothing, so the near side may send no more and does not read its socket.
+        let far = try world.carrier()
+        let app = client.app
+        let sent = Work { app.stream(32 << 20, seed: 1) }
+        try world.test.wait(for: "a full window") {
+            client.carrier.isBlocked && far.socket.pendingCount > 128 << 10
+        }
+        app.abort()
+        try world.wait(for: .reset, on: far)
+        #expect(server.digestAll().end == .reset)
+        #expect(try sent.wait().count < 32 << 20)
+        try world.end()
+    }
+
     @Test func `leaves the neighbours alone when a stream is cut after it has ended`() throws {
         let world = try TunnelWorld()
         try world.test.on { world.apps.hasSmallBuffers = true }
