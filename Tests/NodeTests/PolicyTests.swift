@@ -92,7 +92,7 @@ extension OnTwoNodes {
             }
 
             let before = try mesh.control(api, "accepted")
-            for port in 41_000..<41_003 {
+            for port in 21_000..<21_003 {
                 #expect(try acknowledgeThenConnect(from: port) == "reset")
             }
             #expect(try mesh.control(api, "accepted") == before)

@@ -40,7 +40,7 @@ extension OnTwoNodes {
             for t in threads: t.join()
             answered = sorted(t for t, what in results if what == "answered")
             gap = max(b - a for a, b in zip(answered, answered[1:]))
-            print(sum(w.startswith("refused") for _, w in results), sum(w == "hung" for _, w in results), gap < 0.5)
+            print(sum(w.startswith("refused") for _, w in results), sum(w == "hung" for _, w in results), gap < 2)
             """#
 
         @Test(arguments: Node.allCases)
@@ -52,7 +52,9 @@ extension OnTwoNodes {
                 Self.steady.replacingOccurrences(of: "HOST", with: "\"\(mesh.machine.serviceV4(10))\""))
             #expect(try client.next() == "ready")
             kill(before, SIGKILL)
-            #expect(try client.next() == "0 0 True", "refused, hung, back within half a second")
+            #expect(
+                try client.next() == "0 0 True",
+                "refused, hung, back within two seconds (a debug build, on a busy machine)")
             #expect(try agent.child("worker") != before)
             try eventually("the agent is ready") { try agent.isReady(captured: 2) }
             #expect(try agent.status["agent"]["worker"]["restarts"].number >= 1)

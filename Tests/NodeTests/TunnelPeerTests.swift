@@ -8,8 +8,18 @@ extension OnTwoNodes {
         private let api = TwoNodes.api
         private let legacy = TwoNodes.legacy
 
+        /// The worker that is attacked.
+        private let worker: Int32
+
         init() throws {
             mesh = try sharedMesh()
+            worker = try mesh.agent(.b).child("worker")
+        }
+
+        /// The agent of node b goes on: the same worker, and it serves.
+        private func expectAlive() throws {
+            #expect(try mesh.agent(.b).child("worker") == worker)
+            #expect(try mesh.outcome(from: TwoNodes.web, to: mesh.address(api), PodServer.echo) == "x|eof")
         }
 
         // MARK: Before there is a tunnel
@@ -120,6 +130,7 @@ extension OnTwoNodes {
                 #expect(refusal["reason"].text == reason)
                 #expect(refusal["source"]["identity"].text.isEmpty, "nothing is believed of a refused certificate")
             }
+            try expectAlive()
         }
 
         @Test(arguments: [
@@ -144,6 +155,7 @@ extension OnTwoNodes {
                 #expect(end == "eof" || end == "reset")
             }
             #expect(refusal["reason"].text == "PEER_NOT_MTLS")
+            try expectAlive()
         }
 
         // MARK: In a tunnel of its own
@@ -271,6 +283,7 @@ extension OnTwoNodes {
                         print("over")
                     """#)
             #expect(answer == "over")
+            try expectAlive()
         }
 
         @discardableResult
@@ -283,15 +296,8 @@ extension OnTwoNodes {
                 #expect(try ask(pairs, data: data) == status, "\(pairs)")
             }
             #expect(refusal["reason"].text == reason, "\(pairs)")
+            #expect(try mesh.agent(.b).child("worker") == worker)
             return refusal
-        }
-
-        @Test func `has not brought the agent down`() throws {
-            let agent = try mesh.agent(.b)
-            #expect(agent.isRunning)
-            #expect(try agent.status["agent"]["worker"]["restarts"].number == 0)
-            #expect(!agent.log.contains("the worker was ended"))
-            #expect(try mesh.outcome(from: TwoNodes.web, to: mesh.address(api), PodServer.echo) == "x|eof")
         }
     }
 }

@@ -75,12 +75,14 @@ enum Tunnels {
             return data
 
         def frames(c):
-            """(kind, flags, stream, payload) until the end; acknowledges SETTINGS and PING."""
+            """(kind, flags, stream, payload) until the connection ends; acknowledges SETTINGS and PING."""
             while True:
                 try:
                     head = read_exactly(c, 9)
                     kind, flags, stream = head[3], head[4], struct.unpack(">I", head[5:])[0]
                     payload = read_exactly(c, struct.unpack(">I", b"\0" + head[:3])[0])
+                except socket.timeout:
+                    raise
                 except (EOFError, OSError):
                     return
                 if kind in (4, 6) and not flags & 1:
