@@ -121,12 +121,6 @@ package final class PlainSocket: @unchecked Sendable {
         setsockopt(near, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// Undoes the receiving half of `narrow`, so that what waits need not trickle.
-    package func widen() {
-        var size: Int32 = 1 << 20
-        setsockopt(raw, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-    }
-
     package func close() {
         Glibc.close(raw)
         raw = -1

@@ -61,9 +61,10 @@ import Testing
         let sent = Work { app.stream(16 << 20, seed: 99) }
         #expect(fast.digestAll().digest == (try sent.wait()))
         try world.test.on { #expect(carriers.allSatisfy { $0.socket.pendingCount > 128 << 10 }) }
-        // And the stalled ones finish as soon as they are read.
-        for (index, server) in servers.enumerated() {
-            server.widen()
+        // And the stalled ones finish as soon as they are read; two tell as much as eight, which would wait for TCP's
+        // window probes, further and further apart.
+        for server in servers[2...] { server.abort() }
+        for (index, server) in servers[..<2].enumerated() {
             let result = server.digestAll()
             #expect(result.end == .finished)
             #expect(result.digest == (try writers[index].wait()))
