@@ -136,7 +136,7 @@ extension OnTwoNodes {
             let name = UUID().uuidString
             _ = try mesh.python(
                 web.name,
-                #"c = connect("\#(mesh.address(api))", 7005); c.sendall(b"\#(name)\n12345"); c.close()"#)
+                #"c = connect("\#(mesh.address(api))", 7005); c.sendall(b"\#(name)\n12345"); c.recv(1); c.close()"#)
             #expect(try mesh.control(api, "outcome \(name)") == "eof 5")
         }
 
