@@ -38,6 +38,12 @@ struct ConnectionAccount {
         record.passthroughReason = route.cause
     }
 
+    /// The client addressed `service`, and that is as far as it came.
+    mutating func addressed(_ service: Service) {
+        record.service = service.name
+        record.hostname = service.hostname
+    }
+
     mutating func destinationProved(_ identity: SPIFFEID?) {
         record.destination.identity = identity
     }

@@ -77,7 +77,10 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
         switch proxy.route(to: destination, from: source, excluding: tried) {
         case .tunnel(let route): open(route, from: source)
         case .plaintext(let route): connect(route)
-        case .refused(let reason, let detail): refuse(reason, detail)
+        case .refused(let reason, let detail):
+            let service = proxy.snapshot.service(at: destination.address.ip, from: source.namespace)
+            if let service { account.addressed(service) }
+            refuse(reason, detail)
         }
     }
 

@@ -87,7 +87,7 @@ extension ProblemCode {
 package struct ManifestProblem: Codable, Sendable, Equatable {
     /// `MN1001` for an error, `MN1002` for a warning.
     package var code: ProblemCode
-    /// The file, relative to the manifest directory.
+    /// Path of the file.
     package var file: String
     /// Line in the file, from 1; nil if the whole file is meant.
     package var line: Int?

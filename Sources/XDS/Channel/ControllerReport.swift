@@ -10,7 +10,7 @@ package struct ControllerReport: Hashable, Sendable {
             case error
         }
 
-        /// Path of the file, relative to the manifest directory.
+        /// Path of the file.
         package var file: String
         /// Line in the file, from 1; nil if the whole file is meant.
         package var line: Int?
