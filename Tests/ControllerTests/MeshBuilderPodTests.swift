@@ -85,13 +85,11 @@ import Testing
         #expect(mesh.problems == [])
     }
 
-    @Test func `enrolments with exclusions and the namespace's name`() throws {
-        let annotations =
-            "annotations: {meshnode.dev/exclude-outbound-ports: '25', meshnode.dev/network-namespace: web}"
+    @Test func `enrolments with exclusions`() throws {
+        let annotations = "annotations: {meshnode.dev/exclude-outbound-ports: '25'}"
         let mesh = build(namespaceText("a") + podText("a/p", ip: "10.0.0.1", extra: annotations))
         let enrolment = try #require(mesh.enrolments["n1"]?.first)
         #expect(enrolment.exclusions.outboundPorts == [25])
-        #expect(enrolment.networkNamespace == "web")
         #expect(enrolment.podUID == "a/p")
     }
 

@@ -123,7 +123,7 @@ extension OnTwoNodes {
             let thief = TestPod(name: "thief", node: .a, number: 99, namespace: "shop")
             try mesh.manifests.put(
                 "thief.yaml",
-                mesh.manifests.pod(thief, netns: "web", addresses: [mesh.address(api), mesh.address(api, v6: true)]))
+                mesh.manifests.pod(thief, addresses: [mesh.address(api), mesh.address(api, v6: true)]))
             let problem = try problem(in: "thief.yaml", mesh.address(api))
             #expect(problem["object"].text.contains("shop/thief"))
             #expect(problem["reason"].text.contains("pay/api"))

@@ -83,7 +83,7 @@ extension OnTwoNodes {
                 try? eventually("the first is back") { try agent.isReady(captured: 2) }
             }
             try mesh.startServer(in: "cache2")
-            let renamed = mesh.manifests.pod(cache, uid: "another", netns: "cache2")
+            let renamed = mesh.manifests.pod(cache, uid: "another")
                 .replacingOccurrences(of: "serviceAccountName: cache", with: "serviceAccountName: other")
             try mesh.manifests.put("cache.yaml", renamed)
             try eventually("the new pod is reached under its own identity") {

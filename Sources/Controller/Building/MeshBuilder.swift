@@ -81,7 +81,6 @@ struct BuiltPod {
         return PodEnrolment(
             podUID: metadata.uid.isEmpty ? "\(metadata.namespace)/\(metadata.name)" : metadata.uid,
             workload: workload.uid, namespace: metadata.namespace, name: metadata.name, addresses: workload.addresses,
-            exclusions: manifest.exclusions,
-            networkNamespace: metadata.annotations["meshnode.dev/network-namespace"] ?? "")
+            exclusions: manifest.exclusions)
     }
 }

@@ -12,13 +12,10 @@ package struct PodEnrolment: Hashable, Sendable {
     /// Never empty; addresses that another pod keeps are not among them.
     package var addresses: [IPAddress]
     package var exclusions: CaptureExclusions
-    /// Annotation `meshnode.dev/network-namespace`, for pods that no container runtime made: a name below
-    /// /run/netns or a path; empty if not written.
-    package var networkNamespace: String
 
     package init(
         podUID: String, workload: WorkloadUID, namespace: String, name: String, addresses: [IPAddress],
-        exclusions: CaptureExclusions = CaptureExclusions(), networkNamespace: String = ""
+        exclusions: CaptureExclusions = CaptureExclusions()
     ) {
         self.podUID = podUID
         self.workload = workload
@@ -26,6 +23,5 @@ package struct PodEnrolment: Hashable, Sendable {
         self.name = name
         self.addresses = addresses
         self.exclusions = exclusions
-        self.networkNamespace = networkNamespace
     }
 }

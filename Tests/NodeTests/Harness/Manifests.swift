@@ -40,10 +40,9 @@ final class Manifests {
     /// A running, ready pod.
     /// - Parameters:
     ///   - uid: nil: one that follows from the name.
-    ///   - netns: the name of its network namespace; nil: as the pod.
     ///   - labels: besides `app`.
     func pod(
-        _ pod: TestPod, uid: String? = nil, netns: String? = nil, labels: [String: String] = [:],
+        _ pod: TestPod, uid: String? = nil, labels: [String: String] = [:],
         addresses: [String]? = nil
     ) -> String {
         let addresses = addresses ?? [machine.v4(pod), machine.v6(pod)]
@@ -57,8 +56,6 @@ final class Manifests {
               uid: \(uid ?? machine.prefix + pod.name)
               labels:
                 app: \(pod.name)\(more)
-              annotations:
-                meshnode.dev/network-namespace: \(machine.netns(netns ?? pod.name))
             spec:
               nodeName: node-\(pod.node.rawValue)
               serviceAccountName: \(pod.name)
