@@ -42,6 +42,11 @@ async def attempt(host, port, tally):
     tally.attempts += 1
     try:
         reader, writer = await asyncio.open_connection(host, port)
+    except ConnectionResetError as error:
+        # Accepted by the kernel, and cut before we have looked: a connect that is refused says ECONNREFUSED.
+        tally.reset += 1
+        tally.note_error(error)
+        return
     except OSError as error:
         tally.refused += 1
         tally.note_error(error)
