@@ -9,7 +9,7 @@ internal import Transport
 ///
 ///     deciding ──allowed──> connecting to the application ──> relaying ──> over
 ///        └────────denied────────────┴──────failed────────────────────────────^
-final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate, SocketConnectOwner, RelayOwner {
+final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate, SocketConnectOwner, RelayOwner {
     private enum Phase {
         case connecting(SocketConnect)
         case relaying(SocketRelay)
@@ -20,11 +20,11 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
     private let client: StreamSocket
     private let clientAddress: ClientAddress
     private let destination: OriginalDestination
-    private let pod: LocalPod
-    private let proxy: ProxyLoop
+    let pod: LocalPod
+    let proxy: ProxyLoop
     private var phase = Phase.over
     private var isOver = false
-    private var account: ConnectionAccount
+    var account: ConnectionAccount
 
     init(
         client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod,
@@ -69,7 +69,7 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
         connect.start(with: pod.stock)
     }
 
-    private var facts: ConnectionFacts {
+    var facts: ConnectionFacts {
         ConnectionFacts(
             source: nil, sourceAddress: clientAddress.address.ip, destinationAddress: destination.address.ip,
             destinationPort: destination.address.port)
@@ -129,23 +129,11 @@ final class InboundPlaintextConnection: ProxiedConnection, StreamSocketDelegate,
         }
     }
 
-    func reevaluate() {
-        guard let workload = pod.record else { return }
-        let verdict = proxy.judge(facts, at: workload)
-        guard !verdict.isAllowed else { return }
-        account.judged(verdict)
-        close(.policyChanged, "now refused: \(verdict.explanation.joined(separator: "; "))")
-    }
-
     var isOpen: Bool {
         if case .relaying = phase { true } else { false }
     }
 
-    var current: ConnectionRecord { account.current(relayed) }
-
-    func countBytes() { account.progressed(relayed, in: proxy.journal) }
-
-    private var relayed: RelayedBytes {
+    var relayed: RelayedBytes {
         if case .relaying(let relay) = phase { relay.relayed } else { RelayedBytes() }
     }
 }

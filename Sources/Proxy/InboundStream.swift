@@ -10,7 +10,7 @@ internal import Tunnel
 ///
 ///     deciding ──allowed──> connecting to the application ──200──> relaying ──> over
 ///        └──400, 401────────────┴──503───────────────────────────────────────────^
-final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnectOwner, RelayOwner {
+final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnectOwner, RelayOwner {
     private enum Phase {
         case connecting(SocketConnect)
         case relaying(StreamRelay)
@@ -20,15 +20,15 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
     let id: UInt64
     private let stream: TunnelStream
     private let authority: Authority?
-    private let pod: LocalPod
-    private let proxy: ProxyLoop
+    let pod: LocalPod
+    let proxy: ProxyLoop
     /// The TLS peer's address: what the application sees as its client.
     private let clientAddress: ClientAddress
     /// The address that the tunnel came in on.
     private let localAddress: IPAddress
     private var phase = Phase.over
     private var isOver = false
-    private var account: ConnectionAccount
+    var account: ConnectionAccount
 
     init(
         stream: TunnelStream, request: ConnectRequest?, clientAddress: ClientAddress, localAddress: IPAddress,
@@ -78,7 +78,7 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
     /// Only the port is taken from the authority.
     private var destination: SocketAddress { SocketAddress(localAddress, authority?.port ?? 0) }
 
-    private var facts: ConnectionFacts {
+    var facts: ConnectionFacts {
         ConnectionFacts(
             source: stream.peerIdentity, sourceAddress: clientAddress.address.ip, destinationAddress: localAddress,
             destinationPort: destination.port)
@@ -148,23 +148,11 @@ final class InboundStream: ProxiedConnection, TunnelStreamHandler, SocketConnect
         }
     }
 
-    func reevaluate() {
-        guard let workload = pod.record else { return }
-        let verdict = proxy.judge(facts, at: workload)
-        guard !verdict.isAllowed else { return }
-        account.judged(verdict)
-        close(.policyChanged, "now refused: \(verdict.explanation.joined(separator: "; "))")
-    }
-
     var isOpen: Bool {
         if case .relaying = phase { true } else { false }
     }
 
-    var current: ConnectionRecord { account.current(relayed) }
-
-    func countBytes() { account.progressed(relayed, in: proxy.journal) }
-
-    private var relayed: RelayedBytes {
+    var relayed: RelayedBytes {
         if case .relaying(let relay) = phase { relay.relayed } else { RelayedBytes() }
     }
 }

@@ -14,7 +14,7 @@ internal import Tunnel
 ///
 /// The application's connect() has long succeeded; a refusal shows as a reset, and is told in the log, in the
 /// metrics and by `meshnode connections`.
-final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelStreamHandler, SocketConnectOwner,
+final class OutboundConnection: AccountedConnection, StreamSocketDelegate, TunnelStreamHandler, SocketConnectOwner,
     RelayOwner, TimerHandler
 {
     private enum Phase {
@@ -37,14 +37,14 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
     private let clientAddress: ClientAddress
     private let destination: OriginalDestination
     private let pod: LocalPod
-    private let proxy: ProxyLoop
+    let proxy: ProxyLoop
     private let started: ContinuousClock.Instant
     private var phase = Phase.over
     /// Runs while a stream is being opened.
     private var openingTimer: TimerID?
     private var endpoint: WorkloadUID?
     private var tried: Set<WorkloadUID> = []
-    private var account: ConnectionAccount
+    var account: ConnectionAccount
 
     init(
         client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod,
@@ -249,11 +249,7 @@ final class OutboundConnection: ProxiedConnection, StreamSocketDelegate, TunnelS
         }
     }
 
-    var current: ConnectionRecord { account.current(relayed) }
-
-    func countBytes() { account.progressed(relayed, in: proxy.journal) }
-
-    private var relayed: RelayedBytes {
+    var relayed: RelayedBytes {
         switch phase {
         case .relayingStream(let relay): relay.relayed
         case .relayingSocket(let relay): relay.relayed

@@ -15,3 +15,34 @@ protocol ProxiedConnection: AnyObject {
     /// Ends it with a reset, for `reason`.
     func close(_ reason: Reason, _ detail: String)
 }
+
+/// A connection with an account of its own, which tells its record and counts its bytes.
+protocol AccountedConnection: ProxiedConnection {
+    var account: ConnectionAccount { get set }
+    /// What was carried so far.
+    var relayed: RelayedBytes { get }
+    var proxy: ProxyLoop { get }
+}
+
+extension AccountedConnection {
+    var current: ConnectionRecord { account.current(relayed) }
+
+    func countBytes() { account.progressed(relayed, in: proxy.journal) }
+}
+
+/// A connection that reached a pod of this loop: the policies of the pod decide on it, at first and whenever they change.
+protocol InboundConnection: AccountedConnection {
+    var pod: LocalPod { get }
+    /// What the policies are asked about.
+    var facts: ConnectionFacts { get }
+}
+
+extension InboundConnection {
+    func reevaluate() {
+        guard let workload = pod.record else { return }
+        let verdict = proxy.judge(facts, at: workload)
+        guard !verdict.isAllowed else { return }
+        account.judged(verdict)
+        close(.policyChanged, "now refused: \(verdict.explanation.joined(separator: "; "))")
+    }
+}
