@@ -49,11 +49,16 @@ let arguments = product("ArgumentParser", "swift-argument-parser")
 let nio = product("NIOCore", "swift-nio")
 let nioPosix = product("NIOPosix", "swift-nio")
 let nioHTTP1 = product("NIOHTTP1", "swift-nio")
+let nioSSL = product("NIOSSL", "swift-nio-ssl")
+let grpc = product("GRPCCore", "grpc-swift-2")
+let grpcTransport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
+let grpcProtobuf = product("GRPCProtobuf", "grpc-swift-protobuf")
 
 let package = Package(
     name: "meshnode",
     products: [
-        .executable(name: "meshnode", targets: ["meshnode"])
+        .executable(name: "meshnode", targets: ["meshnode"]),
+        .executable(name: "meshnode-cni", targets: ["meshnode-cni"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -63,7 +68,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -94,8 +103,10 @@ let package = Package(
         target("Kernel", ["CLinux", "Addressing", "Bytes"]),
         // Capture: enrolment of a pod's network namespace: the ruleset and its life cycle.
         target("Capture", ["Mesh", "Addressing", "CNetfilter"]),
+        // CNI: what a container runtime asks of the plugin and what it is answered, as values.
+        target("CNI", ["Addressing"]),
         // Keeper: the privileged process, and the message format to the worker.
-        target("Keeper", ["Kernel", "Capture", "Mesh", "Addressing"]),
+        target("Keeper", ["Kernel", "Capture", "CNI", "Mesh", "Addressing"]),
 
         // The data plane.
         // Identity: who a workload is and the proof of who a peer is.
@@ -115,6 +126,13 @@ let package = Package(
         target("XDS", ["Mesh", "Addressing", protobuf]),
         // CertificateAuthority: signing.
         target("CertificateAuthority", ["Mesh", x509, asn1, crypto]),
+        // ControlPlane: the controller over the network: gRPC services, their client, how nodes join.
+        target(
+            "ControlPlane",
+            [
+                "XDS", "CertificateAuthority", "Mesh", "Addressing", grpc, grpcTransport, grpcProtobuf, protobuf, nioSSL,
+                nio, nioPosix, x509, asn1, crypto,
+            ]),
         // Controller: a directory of manifests to the mesh as values, and to the pods of each node.
         target("Controller", ["Resources", "Mesh", "Kernel", "Addressing"]),
 
@@ -123,12 +141,15 @@ let package = Package(
         target(
             "Agent",
             [
-                "Controller", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport", "Telemetry", "Keeper",
-                "Capture", "Kernel", "Identity", "TLS", "Mesh", "Addressing", "Bytes", nio, nioPosix, nioHTTP1,
+                "Controller", "ControlPlane", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport",
+                "Telemetry", "Keeper", "Capture", "Kernel", "Identity", "TLS", "Mesh", "Addressing", "Bytes", nio, nioPosix, nioHTTP1,
             ]),
         // CommandLine: the commands and what they print, testable as values.
         target("CommandLine", ["Agent", "Kernel", "Mesh", arguments]),
         .executableTarget(name: "meshnode", dependencies: ["CommandLine"], swiftSettings: house),
+        // meshnode-cni: the chained CNI plugin. Static and without Foundation: the container runtime starts it on the
+        // host, where none of our libraries are.
+        .executableTarget(name: "meshnode-cni", dependencies: ["CNI"], swiftSettings: house),
 
         // Tests.
         .target(
@@ -146,7 +167,8 @@ let package = Package(
         tests(of: "Tunnel", ["HTTP", "Mesh", "Addressing", "Bytes"]),
         tests(of: "Kernel", ["Addressing", "Bytes"]),
         tests(of: "Capture", ["Kernel", "Mesh", "Addressing"]),
-        tests(of: "Keeper", ["Kernel", "Capture", "Mesh", "Addressing"]),
+        tests(of: "CNI", ["Addressing"]),
+        tests(of: "Keeper", ["Kernel", "Capture", "CNI", "Mesh", "Addressing"]),
         tests(of: "Identity", ["TLS", "Mesh", "Bytes"]),
         tests(
             of: "Transport",
@@ -161,12 +183,13 @@ let package = Package(
         tests(of: "Resources", ["Mesh", "Addressing"]),
         tests(of: "XDS", ["Mesh", "Addressing", protobuf]),
         tests(of: "CertificateAuthority", ["Identity", "TLS", "Mesh"]),
+        tests(of: "ControlPlane", ["XDS", "CertificateAuthority", "Mesh", "Addressing"]),
         tests(of: "Controller", ["Resources", "XDS", "Mesh", "Addressing", "Kernel"]),
         tests(
             of: "Agent",
             [
-                "Controller", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport", "Keeper", "Kernel",
-                "Identity", "TLS", "Mesh", "Addressing",
+                "Controller", "ControlPlane", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport", "Keeper",
+                "Kernel", "Identity", "TLS", "Mesh", "Addressing",
             ]),
         tests(of: "CommandLine", ["Agent"]),
         // NodeTests: the whole agent in real network namespaces.
