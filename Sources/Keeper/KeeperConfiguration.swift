@@ -1,3 +1,4 @@
+package import Addressing
 package import Kernel
 
 /// How loud a line of the keeper's log is.
@@ -31,6 +32,10 @@ package struct KeeperConfiguration: Sendable {
     package var metricsPort: UInt16
     /// TCP port of the readiness listener; 0 lets the kernel choose.
     package var readinessPort: UInt16
+    /// Where the controller listens for other nodes; nil: it serves this node only.
+    package var controllerListenAddress: SocketAddress?
+    /// Whether an agent that runs already is succeeded; otherwise it is an error that one runs.
+    package var takesOver = true
     /// How long the worker may finish what runs when the agent is told to end, and a pod's captured connections when it
     /// is no longer wanted.
     package var drainDeadline = Duration.seconds(30)
@@ -56,4 +61,8 @@ package struct KeeperConfiguration: Sendable {
     var lockPath: String { "\(runDirectory)/agent.lock" }
     var adminPath: String { adminSocketPath ?? "\(runDirectory)/agent.sock" }
     var controllerPath: String { "\(runDirectory)/controller.sock" }
+    var controllerAdminPath: String { "\(runDirectory)/controller-admin.sock" }
+    var factsPath: String { "\(runDirectory)/keeper.sock" }
+    var handoverPath: String { "\(runDirectory)/handover.sock" }
+    var cniPath: String { "\(runDirectory)/cni.sock" }
 }

@@ -31,6 +31,7 @@ extension NodeKeeper {
         let control = try MessageSocket.makePair()
         var pairs: [DescriptorList] = []
         for _ in 0..<count { pairs.append(try MessageSocket.makePair()) }
+        let state = try Descriptor.open("/dev/null", .read)
         let stream = DescriptorList()
         stream.append(try controllerStream())
 
@@ -40,7 +41,7 @@ extension NodeKeeper {
         specification.isSessionLeader = true
         specification.descriptors =
             ([control.raw(at: 1), stream.raw(at: 0)].compactMap(\.self))
-            + [listeners.admin.raw, listeners.metrics.raw, listeners.readiness.raw]
+            + [listeners.admin.raw, listeners.metrics.raw, listeners.readiness.raw, state.raw]
             + pairs.compactMap { $0.raw(at: 1) }
         let child = try RunningChild(launch(specification), loop: loop) { [unowned self] exit in
             workerExited(exit)
@@ -48,7 +49,8 @@ extension NodeKeeper {
         return Worker(
             child: child,
             control: try channel(control) { [unowned self] channel, bytes, descriptors throws(KeeperError) in
-                receive(try WorkerToKeeper(decoding: bytes, descriptorCount: descriptors.count), on: channel)
+                receive(
+                    try WorkerToKeeper(decoding: bytes, descriptorCount: descriptors.count), descriptors, on: channel)
             },
             loops: try pairs.map { pair throws(SystemError) in
                 try channel(pair) { [unowned self] channel, bytes, descriptors throws(KeeperError) in
@@ -80,13 +82,14 @@ extension NodeKeeper {
         }
     }
 
-    private func receive(_ message: WorkerToKeeper, on channel: MessageChannel) {
+    private func receive(_ message: WorkerToKeeper, _ descriptors: DescriptorList, on channel: MessageChannel) {
         switch message {
         case .ready:
             guard let worker, !worker.isReady else { return }
             worker.isReady = true
             log(.info, "the worker is ready after \((.now - worker.startedAt).formattedMilliseconds) ms")
         case .heartbeat: break
+        case .state: break
         case .requestFacts: channel.send(KeeperToWorker.facts(facts))
         case .requestControllerStream:
             // Without a controller to connect to there is no answer; the worker asks again.
@@ -159,7 +162,9 @@ extension NodeKeeper {
         specification.path = configuration.executable
         specification.identity = configuration.controllerIdentity
         specification.isSessionLeader = true
-        specification.descriptors = [pair.raw(at: 1)].compactMap(\.self) + [listeners.controller.raw]
+        specification.descriptors =
+            [pair.raw(at: 1)].compactMap(\.self)
+            + [listeners.controller.raw, listeners.controllerAdmin.raw, listeners.controllerNetwork.raw]
         let child = try RunningChild(launch(specification), loop: loop) { [unowned self] exit in
             controllerExited(exit)
         }

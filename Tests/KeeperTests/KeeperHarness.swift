@@ -22,7 +22,7 @@ final class FakeChild: @unchecked Sendable {
         self.pid = pid
         isWorker = specification.arguments.first == "worker"
         let numbers = specification.descriptors.map { fcntl($0, F_DUPFD_CLOEXEC, 3) }
-        let channels = isWorker ? [0] + Array(5..<numbers.count) : [0]
+        let channels = isWorker ? [0] + Array(6..<numbers.count) : [0]
         descriptors = DescriptorList(owning: numbers)
         var sockets: [Int32: SocketBox] = [:]
         for index in channels {

@@ -60,9 +60,12 @@ enum MessageKind {
     static let heartbeat: UInt8 = 0x42
     static let requestFacts: UInt8 = 0x43
     static let requestControllerStream: UInt8 = 0x44
+    static let state: UInt8 = 0x45
     static let podWanted: UInt8 = 0x51
     static let podUnwanted: UInt8 = 0x52
     static let podsComplete: UInt8 = 0x53
+    static let podVerdict: UInt8 = 0x54
+    static let podQuestion: UInt8 = 0x61
 }
 
 /// The limits of what a message may hold.
@@ -81,6 +84,8 @@ package enum MessageLimits {
     package static let excludedDestinations = 64
     /// Sockets in one batch.
     package static let sockets = MessageSocket.maxDescriptors
+    /// Bytes of the state that a worker leaves.
+    package static let stateBytes = 256 << 20
     /// A day; a longer drain is none.
     package static let drainMilliseconds: UInt32 = 86_400_000
 }

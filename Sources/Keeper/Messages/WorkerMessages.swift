@@ -52,8 +52,16 @@ package enum WorkerToKeeper: KeeperMessage {
     /// The stream to the controller ended; answered with `KeeperToWorker.controllerStream`, or not at all while there
     /// is no controller: ask again later.
     case requestControllerStream
+    /// With one descriptor: sealed memory of at most `MessageLimits.stateBytes` bytes, by which the next worker can
+    /// serve without controller and authority. In place of what was sent before; the keeper does not read it.
+    case state
 
-    package var descriptorCount: Int { 0 }
+    package var descriptorCount: Int {
+        switch self {
+        case .state: 1
+        case .ready, .heartbeat, .requestFacts, .requestControllerStream: 0
+        }
+    }
 
     /// Reads the fields of `kind`.
     /// - Throws: `malformedMessage` for a kind of another direction, or a field out of its limits.
@@ -63,6 +71,7 @@ package enum WorkerToKeeper: KeeperMessage {
         case MessageKind.heartbeat: self = .heartbeat
         case MessageKind.requestFacts: self = .requestFacts
         case MessageKind.requestControllerStream: self = .requestControllerStream
+        case MessageKind.state: self = .state
         default: throw .malformed("kind \(kind) from the worker to the keeper")
         }
     }
@@ -73,6 +82,7 @@ package enum WorkerToKeeper: KeeperMessage {
         case .heartbeat: writer.begin(MessageKind.heartbeat)
         case .requestFacts: writer.begin(MessageKind.requestFacts)
         case .requestControllerStream: writer.begin(MessageKind.requestControllerStream)
+        case .state: writer.begin(MessageKind.state)
         }
     }
 }

@@ -7,6 +7,16 @@ final class AgentListeners {
     let readiness: Descriptor
     /// Where workers' streams to the controller arrive.
     let controller: Descriptor
+    /// The controller's own HTTP interface.
+    let controllerAdmin: Descriptor
+    /// Where other nodes reach the controller; `/dev/null` when it serves this node only.
+    let controllerNetwork: Descriptor
+    /// Whoever connects here is told what the keeper knows.
+    let facts: Descriptor
+    /// Where the next agent arrives.
+    let handover: Descriptor
+    /// Where the CNI plugin arrives.
+    let cni: Descriptor
 
     private let paths: [String]
 
@@ -25,26 +35,50 @@ final class AgentListeners {
     }
 
     private init(_ configuration: KeeperConfiguration) throws(KeeperError) {
-        paths = [configuration.adminPath, configuration.controllerPath]
-        do {
-            metrics = try PodSockets.openListener(port: configuration.metricsPort, mark: nil)
-        } catch {
-            throw Self.explain("metrics port \(configuration.metricsPort)", error)
+        paths = Self.paths(configuration)
+        metrics = try Self.open("metrics port \(configuration.metricsPort)") { () throws(SystemError) in
+            try PodSockets.openListener(port: configuration.metricsPort, mark: nil)
         }
-        do {
-            readiness = try PodSockets.openListener(port: configuration.readinessPort, mark: nil)
-        } catch {
-            throw Self.explain("readiness port \(configuration.readinessPort)", error)
+        readiness = try Self.open("readiness port \(configuration.readinessPort)") { () throws(SystemError) in
+            try PodSockets.openListener(port: configuration.readinessPort, mark: nil)
         }
-        do {
-            admin = try UnixSocket.listen(configuration.adminPath, mode: 0o600)
-        } catch {
-            throw Self.explain("admin socket \(configuration.adminPath)", error)
+        admin = try Self.open("admin socket", configuration.adminPath)
+        controller = try Self.open("controller socket", configuration.controllerPath)
+        controllerAdmin = try Self.open("controller's admin socket", configuration.controllerAdminPath)
+        facts = try Self.open("keeper's socket", configuration.factsPath, .messages)
+        handover = try Self.open("hand-over socket", configuration.handoverPath, .messages)
+        cni = try Self.open("CNI socket", configuration.cniPath)
+        guard let address = configuration.controllerListenAddress else {
+            controllerNetwork = try Self.open("/dev/null") { () throws(SystemError) in
+                try Descriptor.open("/dev/null", .read)
+            }
+            return
         }
+        controllerNetwork = try Self.open("controller's address \(address)") { () throws(SystemError) in
+            try PodSockets.openListener(at: address)
+        }
+    }
+
+    private static func paths(_ configuration: KeeperConfiguration) -> [String] {
+        [
+            configuration.adminPath, configuration.controllerPath, configuration.controllerAdminPath,
+            configuration.factsPath, configuration.handoverPath, configuration.cniPath,
+        ]
+    }
+
+    private static func open(
+        _ what: String, _ path: String, _ kind: UnixSocket.Kind = .stream
+    ) throws(KeeperError) -> Descriptor {
+        try open("\(what) \(path)") { () throws(SystemError) in try UnixSocket.listen(path, kind, mode: 0o600) }
+    }
+
+    private static func open(
+        _ what: String, _ body: () throws(SystemError) -> Descriptor
+    ) throws(KeeperError) -> Descriptor {
         do {
-            controller = try UnixSocket.listen(configuration.controllerPath, mode: 0o600)
+            return try body()
         } catch {
-            throw Self.explain("controller socket \(configuration.controllerPath)", error)
+            throw explain(what, error)
         }
     }
 

@@ -1,8 +1,23 @@
 internal import CLinux
 internal import Glibc
 
-/// Unix stream sockets by path (unix(7)).
+/// Unix sockets by path (unix(7)).
 package enum UnixSocket {
+    /// What travels on a socket.
+    package enum Kind: Sendable {
+        /// Bytes.
+        case stream
+        /// Whole messages: see `MessageSocket`.
+        case messages
+
+        fileprivate var number: Int32 {
+            switch self {
+            case .stream: Int32(SOCK_STREAM.rawValue)
+            case .messages: Int32(SOCK_SEQPACKET.rawValue)
+            }
+        }
+    }
+
     /// What an accept brought.
     package enum AcceptOutcome: ~Copyable {
         case accepted(Descriptor)
@@ -14,9 +29,11 @@ package enum UnixSocket {
     /// A nonblocking listener at `path` with permission bits `mode`. A socket file that nobody listens on any more is
     /// replaced.
     /// - Throws: EADDRINUSE if somebody listens there, or something else than a socket is there.
-    package static func listen(_ path: String, mode: UInt32, backlog: Int32 = 128) throws(SystemError) -> Descriptor {
-        try removeStale(path)
-        let socket = try make()
+    package static func listen(
+        _ path: String, _ kind: Kind = .stream, mode: UInt32, backlog: Int32 = 128
+    ) throws(SystemError) -> Descriptor {
+        try removeStale(path, kind)
+        let socket = try make(kind)
         let number = socket.raw
         // bind(2) gives the file the mode of the socket, less the umask: so it is never open wider, not for a moment.
         try retrying("fchmod \(path)") { fchmod(number, mode) }
@@ -35,8 +52,10 @@ package enum UnixSocket {
     /// A connection to the listener at `path`.
     /// - Parameter isNonblocking: the connection does not block, nor does a full backlog: that is EAGAIN.
     /// - Throws: ENOENT or ECONNREFUSED if nobody listens, EACCES if this user may not.
-    package static func connect(_ path: String, isNonblocking: Bool = false) throws(SystemError) -> Descriptor {
-        let socket = try make()
+    package static func connect(
+        _ path: String, _ kind: Kind = .stream, isNonblocking: Bool = false
+    ) throws(SystemError) -> Descriptor {
+        let socket = try make(kind)
         if isNonblocking { try socket.setNonblocking(true) }
         let number = socket.raw
         var (address, length) = try Self.address(of: path)
@@ -68,16 +87,16 @@ package enum UnixSocket {
         return code == EAGAIN ? .wouldBlock : .failed(SystemError("accept4", code))
     }
 
-    private static func make() throws(SystemError) -> Descriptor {
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+    private static func make(_ kind: Kind) throws(SystemError) -> Descriptor {
+        let type = kind.number | Int32(SOCK_CLOEXEC.rawValue)
         return Descriptor(owning: try retrying("socket") { socket(AF_UNIX, type, 0) })
     }
 
-    private static func removeStale(_ path: String) throws(SystemError) {
+    private static func removeStale(_ path: String, _ kind: Kind) throws(SystemError) {
         guard let status = Files.status(path) else { return }
         guard status.isSocket else { throw SystemError("bind \(path)", EADDRINUSE) }
         do {
-            _ = try connect(path)
+            _ = try connect(path, kind)
         } catch {
             if error.isConnectionRefused { return try Files.remove(path) }
             throw error
