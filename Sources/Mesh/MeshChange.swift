@@ -6,4 +6,6 @@ package enum MeshChange: Hashable, Sendable {
     case serviceRemoved(NamespacedName)
     case policyUpserted(AuthorizationPolicy)
     case policyRemoved(NamespacedName)
+    case namespacePolicyUpserted(namespace: String, NamespacePolicy)
+    case namespacePolicyRemoved(String)
 }

@@ -14,6 +14,11 @@ extension MeshSnapshot {
         workloadIndex.records.values.map(\.workload).sorted { $0.uid < $1.uid }
     }
 
+    /// The enrolled workloads of one node, sorted by uid. Costs that node's size, not the mesh's.
+    package func enrolledWorkloads(onNode node: String) -> [Workload] {
+        (workloadIndex.enrolled[node]?.values.map(\.workload) ?? []).sorted { $0.uid < $1.uid }
+    }
+
     /// How many workloads there are.
     package var workloadCount: Int { workloadIndex.records.count }
 

@@ -11,7 +11,7 @@ package struct MeshSnapshot: Sendable {
     var workloadIndex = WorkloadIndex()
     var serviceIndex = ServiceIndex()
     var policyIndex = PolicyIndex()
-    private var egressModes: TreeDictionary<String, EgressMode> = [:]
+    private var namespacePolicies: TreeDictionary<String, NamespacePolicy> = [:]
 
     /// A mesh that knows nothing.
     package init() {}
@@ -41,15 +41,19 @@ package struct MeshSnapshot: Sendable {
         case .serviceRemoved(let name): serviceIndex.remove(name)
         case .policyUpserted(let policy): policyIndex.upsert(policy)
         case .policyRemoved(let name): policyIndex.remove(name)
+        case .namespacePolicyUpserted(let namespace, let policy): namespacePolicies[namespace] = policy
+        case .namespacePolicyRemoved(let namespace): namespacePolicies[namespace] = nil
         }
     }
 
-    /// Says what pods of `namespace` may reach outside the mesh. `allow` is what holds without a word.
-    package mutating func setEgressMode(_ mode: EgressMode, forNamespace namespace: String) {
-        egressModes[namespace] = mode == .allow ? nil : mode
-        version &+= 1
+    /// What holds for the pods of `namespace`; where nothing is said, all egress is allowed and nothing is bounded.
+    package func namespacePolicy(of namespace: String) -> NamespacePolicy {
+        namespacePolicies[namespace] ?? NamespacePolicy()
     }
 
+    /// The namespaces with a policy of their own, sorted by name.
+    package var namespacesWithPolicy: [String] { namespacePolicies.keys.sorted() }
+
     /// What pods of `namespace` may reach outside the mesh.
-    package func egressMode(ofNamespace namespace: String) -> EgressMode { egressModes[namespace] ?? .allow }
+    package func egressMode(ofNamespace namespace: String) -> EgressMode { namespacePolicy(of: namespace).egress }
 }

@@ -30,6 +30,8 @@ struct WorkloadIndex: Sendable {
     private var byAddress: TreeDictionary<IPAddress, [WorkloadRecord]> = [:]
     /// Also of services that are not known yet: endpoints may arrive first.
     private(set) var endpoints: TreeDictionary<NamespacedName, TreeDictionary<WorkloadUID, EndpointRecord>> = [:]
+    /// Those that are enrolled, by the name of their node.
+    private(set) var enrolled: TreeDictionary<String, TreeDictionary<WorkloadUID, WorkloadRecord>> = [:]
     /// Addresses that more than one healthy workload claims.
     private(set) var contested: TreeSet<IPAddress> = []
 
@@ -40,6 +42,7 @@ struct WorkloadIndex: Sendable {
         if !workload.isHostNetwork {
             for address in Set(workload.addresses) { claim(address, for: record) }
         }
+        if workload.isEnrolled { enrolled[workload.node, default: [:]][workload.uid] = record }
         for (service, ports) in workload.services {
             endpoints[service, default: [:]][workload.uid] = EndpointRecord(record: record, ports: ports)
         }
@@ -48,6 +51,9 @@ struct WorkloadIndex: Sendable {
     mutating func remove(_ uid: WorkloadUID) {
         guard let record = records.removeValue(forKey: uid) else { return }
         for address in Set(record.workload.addresses) { release(address, of: uid) }
+        let node = record.workload.node
+        enrolled[node]?.removeValue(forKey: uid)
+        if enrolled[node]?.isEmpty == true { enrolled.removeValue(forKey: node) }
         for service in record.workload.services.keys {
             endpoints[service]?.removeValue(forKey: uid)
             if endpoints[service]?.isEmpty == true { endpoints.removeValue(forKey: service) }

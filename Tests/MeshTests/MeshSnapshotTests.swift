@@ -157,14 +157,34 @@ import Testing
             mesh.policies(for: web).map(\.name.description) == ["root/m2", "shop/n2", "shop/own-a", "shop/own-b"])
     }
 
-    @Test func `allows egress unless told otherwise`() {
+    @Test func `allows egress and bounds nothing unless a namespace says so`() {
         var mesh = mesh()
-        #expect(mesh.egressMode(ofNamespace: "shop") == .allow)
-        mesh.setEgressMode(.deny, forNamespace: "shop")
+        #expect(mesh.namespacePolicy(of: "shop") == NamespacePolicy(egress: .allow, limits: ConnectionLimits()))
+        let strict = NamespacePolicy(egress: .deny, limits: ConnectionLimits(streamsPerPeer: 3))
+        mesh.apply(.namespacePolicyUpserted(namespace: "shop", strict))
+        #expect(mesh.namespacePolicy(of: "shop") == strict)
         #expect(mesh.egressMode(ofNamespace: "shop") == .deny)
         #expect(mesh.egressMode(ofNamespace: "pay") == .allow)
-        mesh.setEgressMode(.allow, forNamespace: "shop")
+        #expect(mesh.namespacesWithPolicy == ["shop"])
+        #expect(!strict.limits.isEmpty)
+        mesh.apply(.namespacePolicyRemoved("shop"))
+        #expect(mesh.namespacePolicy(of: "shop").limits.isEmpty)
         #expect(mesh.egressMode(ofNamespace: "shop") == .allow)
+        #expect(mesh.namespacesWithPolicy.isEmpty)
+    }
+
+    @Test func `knows the enrolled workloads of each node`() {
+        var mesh = mesh([
+            pod("b"), pod("a"), pod("other", node: "node-b"), pod("plain", enrolled: false),
+            pod("shared", hostNetwork: true),
+        ])
+        #expect(mesh.enrolledWorkloads(onNode: "node-a").map(\.name) == ["a", "b"])
+        mesh.apply(.workloadUpserted(pod("a", node: "node-b")))
+        mesh.apply(.workloadUpserted(pod("b", enrolled: false)))
+        #expect(mesh.enrolledWorkloads(onNode: "node-a").isEmpty)
+        #expect(mesh.enrolledWorkloads(onNode: "node-b").map(\.name) == ["a", "other"])
+        mesh.apply(.workloadRemoved(pod("other").uid))
+        #expect(mesh.enrolledWorkloads(onNode: "node-b").map(\.name) == ["a"])
     }
 
     @Test func `equals one built afresh after any sequence of changes`() {
@@ -197,5 +217,7 @@ import Testing
             let expected = pods.values.filter { $0.services[named("s/\(number)")] != nil }.sorted { $0.uid < $1.uid }
             #expect(mesh.endpoints(of: named("s/\(number)")) == expected)
         }
+        let enrolled = pods.values.filter { $0.isEnrolled && $0.node == "node-a" }.sorted { $0.uid < $1.uid }
+        #expect(mesh.enrolledWorkloads(onNode: "node-a") == enrolled)
     }
 }

@@ -169,7 +169,7 @@ import Testing
         var mesh = mesh([
             pod("old", at: ["10.0.0.2"], enrolled: false), pod("vm", at: ["10.9.0.1"], node: "", enrolled: false),
         ])
-        mesh.setEgressMode(mode, forNamespace: "shop")
+        mesh.apply(.namespacePolicyUpserted(namespace: "shop", NamespacePolicy(egress: mode)))
         #expect(refusal("203.0.113.5:443", in: mesh) == .egressDenied)
         #expect(try plaintext("10.0.0.2:80", in: mesh).cause == .notEnrolled)
         #expect(refusal("10.9.0.1:80", in: mesh) == (mode == .deny ? .egressDenied : nil))
