@@ -5,11 +5,12 @@ enum ResourceKey: Hashable, Sendable {
     case workload(WorkloadUID)
     case service(NamespacedName)
     case policy(NamespacedName)
+    case namespacePolicy(String)
 
     var type: ResourceType {
         switch self {
         case .workload, .service: .address
-        case .policy: .authorization
+        case .policy, .namespacePolicy: .authorization
         }
     }
 
@@ -18,6 +19,7 @@ enum ResourceKey: Hashable, Sendable {
         case .workload(let uid): .workloadRemoved(uid)
         case .service(let name): .serviceRemoved(name)
         case .policy(let name): .policyRemoved(name)
+        case .namespacePolicy(let namespace): .namespacePolicyRemoved(namespace)
         }
     }
 
@@ -29,6 +31,8 @@ enum ResourceKey: Hashable, Sendable {
         case .serviceRemoved(let name): self = .service(name)
         case .policyUpserted(let policy): self = .policy(policy.name)
         case .policyRemoved(let name): self = .policy(name)
+        case .namespacePolicyUpserted(let namespace, _), .namespacePolicyRemoved(let namespace):
+            self = .namespacePolicy(namespace)
         }
     }
 }
@@ -40,6 +44,7 @@ extension Translator {
         case .workload(let uid): uid.text
         case .service(let name): naming.key(of: name)
         case .policy(let name): name.description
+        case .namespacePolicy(let namespace): namespace
         }
     }
 }

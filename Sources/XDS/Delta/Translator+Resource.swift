@@ -23,6 +23,8 @@ extension Translator {
             return try resource(of: change, message(of: policy), aliases: [])
         case .workloadRemoved, .serviceRemoved, .policyRemoved:
             return nil
+        case .namespacePolicyUpserted(let namespace, _), .namespacePolicyRemoved(let namespace):
+            throw XDSError(.notRepresentable, "the policy of namespace '\(namespace)' has no form on the wire yet")
         }
     }
 
