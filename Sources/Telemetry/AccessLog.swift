@@ -71,6 +71,11 @@ package struct AccessLog: Sendable {
         add("duration", word: record.duration.map { "\(milliseconds($0))ms" })
         add("passthrough", word: record.passthroughReason?.rawValue)
         add("policy", record.policy?.description)
+        add("audited", record.audited.map(\.description).joined(separator: ","))
+        for effect in [DryRunOutcome.Effect.wouldDeny, .wouldAllow] {
+            let policies = record.dryRun.filter { $0.effect == effect }.map(\.policy.description)
+            add(effect.fieldName, policies.joined(separator: ","))
+        }
         add("reason", word: record.reason?.rawValue)
         add("error", record.detail)
         return fields
@@ -95,5 +100,15 @@ package struct AccessLog: Sendable {
         let (seconds, attoseconds) = duration.components
         let (whole, isOverflow) = seconds.multipliedReportingOverflow(by: 1000)
         return isOverflow ? .max : whole + attoseconds / 1_000_000_000_000_000
+    }
+}
+
+extension DryRunOutcome.Effect {
+    /// The name of the field that lists the policies with this effect.
+    fileprivate var fieldName: String {
+        switch self {
+        case .wouldDeny: "would_deny"
+        case .wouldAllow: "would_allow"
+        }
     }
 }

@@ -56,6 +56,16 @@ package struct ConnectionRecord: Hashable, Sendable {
     package var detail: String?
     /// Why the destination was not reached through a tunnel, if it was not.
     package var passthroughReason: PlaintextRoute.Cause?
+    /// Where the client connected to, before a route was chosen; outbound only.
+    package var requested: SocketAddress?
+    /// What the policies were asked about; nil where none was asked, as for outbound connections.
+    package var facts: ConnectionFacts?
+    /// The version of the mesh's state that the decision was made on; 0 if none had come.
+    package var snapshotVersion: UInt64 = 0
+    /// AUDIT policies that matched.
+    package var audited: [NamespacedName] = []
+    /// What policies in dry run would have done.
+    package var dryRun: [DryRunOutcome] = []
 
     package init(
         id: UInt64, direction: Direction, security: Security, source: PeerFacts, destination: PeerFacts,

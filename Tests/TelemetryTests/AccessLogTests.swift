@@ -41,6 +41,18 @@ import Testing
         #expect(text.line(for: passed).contains(" passthrough=NOT_ENROLLED"))
     }
 
+    @Test func `names the policies that audit it and those that would decide otherwise`() {
+        var audited = record(.inbound)
+        func name(_ name: String) -> NamespacedName { NamespacedName(namespace: "pay", name: name) }
+        audited.audited = [name("watch"), name("all")]
+        audited.dryRun = [
+            DryRunOutcome(policy: name("no"), effect: .wouldDeny),
+            DryRunOutcome(policy: name("yes"), effect: .wouldAllow),
+        ]
+        let line = text.line(for: audited)
+        #expect(line.contains(#" audited="pay/watch,pay/all" would_deny="pay/no" would_allow="pay/yes""#))
+    }
+
     static let hostile = [
         "line\nbreak", "carriage\rreturn", "tab\there", "nul\0", "escape \u{1b}[2J\u{1b}]0;title\u{7}", "quote\" x=\"y",
         "back\\slash", "c1 \u{9b}31m \u{85}", "right-to-left \u{202e}gnp", "separator \u{2028}\u{2029}",

@@ -1,0 +1,126 @@
+internal import Mesh
+internal import Synchronization
+
+/// Who talks to whom on this node: one row for each pair of workloads, bounded. Safe from any thread; what is counted
+/// per byte is an atomic addition on a handle that the connection holds.
+package final class EdgeTable: Sendable {
+    /// The counters of one edge; held by its open connections, also after the edge has left the table.
+    final class Counters: Sendable {
+        let open = Atomic<Int>(0)
+        let bytesFromClient = Atomic<UInt64>(0)
+        let bytesFromServer = Atomic<UInt64>(0)
+        let lastSeen: Atomic<Int64>
+
+        init(lastSeen: Int64) { self.lastSeen = Atomic(lastSeen) }
+    }
+
+    private struct Row: Sendable {
+        /// Without what `counters` count.
+        var edge: Edge
+        let counters: Counters
+
+        var isOpen: Bool { counters.open.load(ordering: .relaxed) > 0 }
+        var lastSeen: Int64 { counters.lastSeen.load(ordering: .relaxed) }
+
+        var current: Edge {
+            var edge = edge
+            edge.openCount = counters.open.load(ordering: .relaxed)
+            edge.bytesFromClient = counters.bytesFromClient.load(ordering: .relaxed)
+            edge.bytesFromServer = counters.bytesFromServer.load(ordering: .relaxed)
+            edge.lastSeen = lastSeen
+            return edge
+        }
+    }
+
+    private let capacity: Int
+    private let rows = Mutex<[Edge.Key: Row]>([:])
+
+    /// - Parameter capacity: pairs that are kept; at least 16. Beyond it the least recently seen leave.
+    package init(capacity: Int = 4096) { self.capacity = max(16, capacity) }
+
+    /// Every edge as it is now, in no order.
+    package var edges: [Edge] { rows.withLock { rows in rows.values.map(\.current) } }
+
+    /// Edges that are kept.
+    package var count: Int { rows.withLock { $0.count } }
+
+    /// A connection was opened end to end. The caller counts with the handle, and calls `closed` on it once.
+    package func opened(_ record: ConnectionRecord) -> EdgeHandle {
+        let counters = update(record, at: record.openedAt) { edge in
+            switch record.security {
+            case .mutualTLS: edge.openedWithMutualTLS &+= 1
+            case .plaintext:
+                edge.openedInPlaintext &+= 1
+                if let cause = record.passthroughReason { edge.plaintextCause = cause }
+            }
+        }
+        counters.open.wrappingAdd(1, ordering: .relaxed)
+        return EdgeHandle(counters: counters)
+    }
+
+    /// A connection was refused, or one that had been open was cut for a reason.
+    package func refused(_ record: ConnectionRecord) {
+        guard let reason = record.reason else { return }
+        _ = update(record, at: record.closedAt ?? record.openedAt) { edge in
+            edge.refusals[reason, default: 0] &+= 1
+            edge.lastRefusalPolicy = record.policy
+        }
+    }
+
+    /// Forgets edges whose last connection ended before `moment` (seconds since 1970) and that have none open.
+    package func forget(before moment: Int64) {
+        rows.withLock { rows in
+            rows = rows.filter { $0.value.isOpen || $0.value.lastSeen >= moment }
+        }
+    }
+
+    private func update(_ record: ConnectionRecord, at moment: Moment, _ change: (inout Edge) -> Void) -> Counters {
+        let key = Edge.Key(record)
+        let now = moment.secondsSince1970
+        return rows.withLock { rows in
+            if rows[key] == nil, rows.count >= capacity { Self.makeRoom(in: &rows, capacity: capacity) }
+            var row =
+                rows[key]
+                ?? Row(edge: Edge(key: key, firstSeen: now, lastSeen: now), counters: Counters(lastSeen: now))
+            if let identity = record.source.identity { row.edge.sourceIdentity = identity }
+            if let identity = record.destination.identity { row.edge.destinationIdentity = identity }
+            change(&row.edge)
+            row.counters.saw(now)
+            rows[key] = row
+            return row.counters
+        }
+    }
+
+    /// Lets a sixteenth go at once, so that the search costs little per connection: those without connections first,
+    /// then by when they were seen last.
+    private static func makeRoom(in rows: inout [Edge.Key: Row], capacity: Int) {
+        let order = rows.map { (key: $0.key, isOpen: $0.value.isOpen, lastSeen: $0.value.lastSeen) }.sorted {
+            $0.isOpen == $1.isOpen ? $0.lastSeen < $1.lastSeen : !$0.isOpen
+        }
+        for entry in order.prefix(max(1, capacity / 16)) { rows[entry.key] = nil }
+    }
+}
+
+extension EdgeTable.Counters {
+    fileprivate func saw(_ now: Int64) { lastSeen.max(now, ordering: .relaxed) }
+}
+
+/// One open connection's share of its edge.
+package struct EdgeHandle: Sendable {
+    let counters: EdgeTable.Counters
+
+    /// Bytes that were carried since the last time.
+    ///
+    /// - Parameter now: seconds since 1970.
+    package func carried(fromClient: UInt64, fromServer: UInt64, at now: Int64) {
+        counters.bytesFromClient.wrappingAdd(fromClient, ordering: .relaxed)
+        counters.bytesFromServer.wrappingAdd(fromServer, ordering: .relaxed)
+        counters.saw(now)
+    }
+
+    /// The connection ended; called once.
+    package func closed(at now: Int64) {
+        counters.open.wrappingSubtract(1, ordering: .relaxed)
+        counters.saw(now)
+    }
+}
