@@ -17,7 +17,7 @@ protoc --proto_path=deploy/proto ${PROTOBUF_INCLUDE:+--proto_path="$PROTOBUF_INC
     --swift_opt=Visibility=Package --swift_opt=UseAccessLevelOnImports=true --swift_opt=FileNaming=PathToUnderscores \
     --swift_out="$out" \
     envoy/discovery.proto envoy/node.proto istio/authorization.proto istio/certificate.proto istio/workload.proto \
-    meshnode/channel.proto meshnode/extensions.proto rpc/status.proto
+    meshnode/channel.proto meshnode/extensions.proto meshnode/node.proto rpc/status.proto
 # The mark that tells readers, formatters and coverage checks to leave these files alone; and, for strict memory
 # safety, an acknowledgement that the shared default storage is never written (it is copied first).
 for file in "$out"/*.swift; do

@@ -17,7 +17,7 @@ import Testing
         return response
     }
 
-    @Test func `subscribes to everything of both types`() {
+    @Test func `subscribes to everything of every type`() {
         var client = DeltaClient(nodeID: "ztunnel~1")
         let requests = client.connected()
         #expect(Set(requests.map(\.typeURL)) == Set(ResourceType.allCases.map(\.typeURL)))
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func `is complete once the first set of both types has come, empty or not`() throws {
+    @Test func `is complete once the first set of every type has come, empty or not`() throws {
         var client = DeltaClient(nodeID: "")
         _ = client.connected()
         _ = client.received(try response(.address, [.workloadUpserted(Samples.workload)]))
@@ -35,6 +35,8 @@ import Testing
         _ = client.received(try response(.address))
         #expect(client.isComplete == false)
         _ = client.received(try response(.authorization))
+        #expect(client.isComplete == false)
+        _ = client.received(try response(.namespacePolicy))
         #expect(client.isComplete == true)
     }
 
@@ -85,6 +87,7 @@ import Testing
         var client = DeltaClient(nodeID: "")
         _ = client.connected()
         _ = client.received(try response(.address))
+        _ = client.received(try response(.namespacePolicy))
         var bad = try response(.authorization, [.policyUpserted(Samples.policy("p"))])
         bad.resources[0].resource.value = .init([0xff])
         _ = client.received(bad)

@@ -21,7 +21,7 @@ import Testing
             authority: [
                 .init(role: .root, subject: "root", serial: "0a", notBefore: 1, notAfter: 2),
                 .init(role: .issuer, subject: "issuer", serial: "0b", notBefore: 3, notAfter: 4),
-            ])
+            ], trustBundlePEM: "roots", revokedSerials: ["0c", "0d"])
         return [
             .discoveryRequest(request), .discoveryResponse(response),
             .certificateRequest(
@@ -29,6 +29,28 @@ import Testing
             .certificateResponse(CertificateResponse(id: 2, outcome: .issued(chainPEM: ["leaf", "root"]))),
             .certificateResponse(CertificateResponse(id: 3, outcome: .refused("not on this node"))),
             .controllerReport(report), .controllerReport(ControllerReport()),
+        ] + Self.nodeMessages
+    }
+
+    /// What travels between the controller of a node and that of the mesh.
+    private static var nodeMessages: [ChannelMessage] {
+        let report = NodeReport(node: "n1", takenAt: -1, json: [0, 0xff, 0x7b])
+        return [
+            .nodeReport(report), .nodeReport(NodeReport(node: "", takenAt: .max, json: [])),
+            .meshReportRequest(id: 0), .meshReportRequest(id: .max),
+            .meshReport(
+                MeshReport(
+                    id: 7,
+                    nodes: [
+                        .init(report: report, ageInMilliseconds: 15_000, isConnected: true),
+                        .init(report: report, ageInMilliseconds: .max, isConnected: false),
+                    ], controllerJSON: [0x7b, 0x7d])),
+            .podWishes(NodeWishes()),
+            .podWishes(NodeWishes(pods: [Samples.pod, EnrolledPod(uid: WorkloadUID("u"), namespace: "a", name: "b")])),
+            .podQuestion(PodQuestion(id: 1, namespace: "a", name: "b", uid: "u-1")),
+            .podVerdict(PodVerdict(id: 1, outcome: .capture(Samples.pod))),
+            .podVerdict(PodVerdict(id: 2, outcome: .leave(reason: "not enrolled"))),
+            .podVerdict(PodVerdict(id: 3, outcome: .unknown(reason: "not seen"))),
         ]
     }
 
@@ -67,6 +89,33 @@ import Testing
         var code: XDSError.Code?
         do throws(XDSError) { _ = try decoder.next() } catch { code = error.code }
         #expect(code == .frameTooLong)
+    }
+
+    @Test func `with a report of more than 1 MiB are neither sent nor taken`() throws {
+        let longest = NodeReport(node: "n", takenAt: 0, json: Array(repeating: 0x20, count: NodeReport.maximumLength))
+        var decoder = FrameDecoder()
+        decoder.received(try FrameCodec.frame(.nodeReport(longest)))
+        #expect(try decoder.next() == .nodeReport(longest))
+        var longer = longest
+        longer.json.append(0x20)
+        #expect { try FrameCodec.frame(.nodeReport(longer)) } throws: { ($0 as? XDSError)?.code == .notRepresentable }
+        var envelope = Meshnode_Wire_Envelope()
+        envelope.nodeReport.json = .init(longer.json)
+        #expect { try ChannelMessage(envelope) } throws: { ($0 as? XDSError)?.code == .malformedMessage }
+    }
+
+    @Test func `with a pod that cannot be are refused`() throws {
+        let changes: [(inout Meshnode_Wire_EnrolledPod) -> Void] = [
+            { $0.uid = "" }, { $0.namespace = "" }, { $0.name = "a/b" }, { $0.addresses = [.init([1, 2, 3])] },
+            { $0.excludedInboundPorts = [0] }, { $0.excludedInboundPorts = [65536] },
+            { $0.excludedOutboundPorts = [65536] }, { $0.excludedOutboundPrefixes[0].length = 33 },
+            { $0.excludedOutboundPrefixes[0].address = .init() },
+        ]
+        for change in changes {
+            var envelope = try ChannelMessage.podWishes(NodeWishes(pods: [Samples.pod])).envelope
+            change(&envelope.podWishes.pods[0])
+            #expect { try ChannelMessage(envelope) } throws: { ($0 as? XDSError)?.code == .invalidResource }
+        }
     }
 
     @Test func `of exactly 64 MiB are waited for`() throws {

@@ -75,6 +75,20 @@ enum Samples {
             isDryRun: true, origin: .peerAuthentication)
     }
 
+    static var pod: EnrolledPod {
+        EnrolledPod(
+            uid: WorkloadUID("c//Pod/pay/api-7"), namespace: "pay", name: "api-7",
+            addresses: [ip("10.0.0.7"), ip("fd00::7")], excludedInboundPorts: [1, 65535],
+            excludedOutboundPrefixes: [prefix("10.0.0.0/8"), prefix("fd00::/64")], excludedOutboundPorts: [53],
+            isStrict: true, bypassesInbound: true)
+    }
+
+    static var namespacePolicy: NamespacePolicy {
+        NamespacePolicy(
+            egress: .registryOnly,
+            limits: ConnectionLimits(connectionsPerWorkload: 1, newConnectionsPerSecond: .max, streamsPerPeer: 200))
+    }
+
     static func workload(_ number: Int, node: String = "n1") -> Workload {
         Workload(
             uid: WorkloadUID("c//Pod/ns/w\(number)"), name: "w\(number)", namespace: "ns",

@@ -42,6 +42,36 @@ import Testing
         #expect(try roundTrip(.serviceUpserted(service)) == .serviceUpserted(service))
     }
 
+    @Test func `keeps every field of what holds for a namespace`() throws {
+        for egress in EgressMode.allCases {
+            for limits in [ConnectionLimits(), Samples.namespacePolicy.limits, ConnectionLimits(streamsPerPeer: 7)] {
+                let change = MeshChange.namespacePolicyUpserted(
+                    namespace: "pay", NamespacePolicy(egress: egress, limits: limits))
+                #expect(try roundTrip(change) == change)
+            }
+        }
+        #expect(ResourceType.namespacePolicy.typeURL == "type.googleapis.com/meshnode.wire.NamespacePolicy")
+    }
+
+    @Test func `takes no bound that it does not understand for none`() throws {
+        let good = translator.message(of: Samples.namespacePolicy, namespace: "pay")
+        let changes: [(inout Meshnode_Wire_NamespacePolicy) -> Void] = [
+            { $0.namespace = "" }, { $0.egress = .unknown }, { $0.egress = .UNRECOGNIZED(9) },
+            { $0.streamsPerPeer = 0 },
+            { $0.connectionsPerWorkload = .max },
+            { message in
+                let more: [UInt8] = [0x98, 0x06, 0x01]
+                let bytes: [UInt8] = (try? message.serializedBytes()) ?? []
+                message = (try? Meshnode_Wire_NamespacePolicy(serializedBytes: bytes + more)) ?? message
+            },
+        ]
+        for change in changes {
+            var message = good
+            change(&message)
+            #expect(throws: XDSError.self) { try translator.namespacePolicy(message) }
+        }
+    }
+
     @Test(arguments: [AuthorizationPolicy.Action.allow, .deny, .audit, .custom])
     func `keeps every field of a policy`(action: AuthorizationPolicy.Action) throws {
         for scope in [AuthorizationPolicy.Scope.mesh, .namespace, .workload] {

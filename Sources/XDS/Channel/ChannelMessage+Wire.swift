@@ -6,25 +6,43 @@ import SwiftProtobuf
 private let impersonatedIdentity = "ImpersonatedIdentity"
 
 extension ChannelMessage {
-    var envelope: Meshnode_Wire_Envelope {
-        var envelope = Meshnode_Wire_Envelope()
-        switch self {
-        case .discoveryRequest(let request): envelope.discoveryRequest = request
-        case .discoveryResponse(let response): envelope.discoveryResponse = response
-        case .certificateRequest(let request): envelope.certificateRequest = request.message
-        case .certificateResponse(let response): envelope.certificateResponse = response.message
-        case .controllerReport(let report): envelope.controllerReport = report.message
+    /// The message as the wire has it.
+    /// - Throws: `notRepresentable` if a part is longer than allowed.
+    package var envelope: Meshnode_Wire_Envelope {
+        get throws(XDSError) {
+            var envelope = Meshnode_Wire_Envelope()
+            switch self {
+            case .discoveryRequest(let request): envelope.discoveryRequest = request
+            case .discoveryResponse(let response): envelope.discoveryResponse = response
+            case .certificateRequest(let request): envelope.certificateRequest = request.message
+            case .certificateResponse(let response): envelope.certificateResponse = response.message
+            case .controllerReport(let report): envelope.controllerReport = report.message
+            case .nodeReport(let report): envelope.nodeReport = try report.message
+            case .meshReportRequest(let id): envelope.meshReportRequest.id = id
+            case .meshReport(let report): envelope.meshReport = try report.message
+            case .podWishes(let wishes): envelope.podWishes = wishes.message
+            case .podQuestion(let question): envelope.podQuestion = question.message
+            case .podVerdict(let verdict): envelope.podVerdict = verdict.message
+            }
+            return envelope
         }
-        return envelope
     }
 
-    init(_ envelope: Meshnode_Wire_Envelope) throws(XDSError) {
+    /// Reads what the wire has.
+    /// - Throws: `malformedMessage` or `invalidResource` if it is nothing that is known.
+    package init(_ envelope: Meshnode_Wire_Envelope) throws(XDSError) {
         switch envelope.content {
         case .discoveryRequest(let request): self = .discoveryRequest(request)
         case .discoveryResponse(let response): self = .discoveryResponse(response)
         case .certificateRequest(let request): self = .certificateRequest(try CertificateRequest(request))
         case .certificateResponse(let response): self = .certificateResponse(try CertificateResponse(response))
         case .controllerReport(let report): self = .controllerReport(ControllerReport(report))
+        case .nodeReport(let report): self = .nodeReport(try NodeReport(report))
+        case .meshReportRequest(let request): self = .meshReportRequest(id: request.id)
+        case .meshReport(let report): self = .meshReport(try MeshReport(report))
+        case .podWishes(let wishes): self = .podWishes(try NodeWishes(wishes))
+        case .podQuestion(let question): self = .podQuestion(try PodQuestion(question))
+        case .podVerdict(let verdict): self = .podVerdict(try PodVerdict(verdict))
         case nil: throw XDSError(.malformedMessage, "a frame holds no message that is known")
         }
     }
@@ -77,13 +95,16 @@ extension ControllerReport {
         message.snapshotVersion = snapshotVersion
         message.problems = problems.map(\.message)
         message.authority = authority.map(\.message)
+        message.trustBundlePem = trustBundlePEM
+        message.revokedSerials = revokedSerials
         return message
     }
 
     fileprivate init(_ message: Meshnode_Wire_ControllerReport) {
         self.init(
             snapshotVersion: message.snapshotVersion, problems: message.problems.map(Problem.init),
-            authority: message.authority.map(AuthorityCertificate.init))
+            authority: message.authority.map(AuthorityCertificate.init), trustBundlePEM: message.trustBundlePem,
+            revokedSerials: message.revokedSerials)
     }
 }
 

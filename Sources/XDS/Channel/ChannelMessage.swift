@@ -1,17 +1,31 @@
 package import Mesh
 
-/// What the worker and the controller of a node say to each other.
+/// What the worker of a node, the controller of that node and the controller of the mesh say to each other.
+///
+/// "Up" is from the worker to its controller and from there to the mesh's; "down" the other way.
 package enum ChannelMessage: Hashable, Sendable {
-    /// Worker to controller.
+    /// Up.
     case discoveryRequest(DeltaRequest)
-    /// Controller to worker.
+    /// Down.
     case discoveryResponse(DeltaResponse)
-    /// Worker to controller.
+    /// Up.
     case certificateRequest(CertificateRequest)
-    /// Controller to worker.
+    /// Down.
     case certificateResponse(CertificateResponse)
-    /// Controller to worker.
+    /// Down.
     case controllerReport(ControllerReport)
+    /// Up: what a node has to say about itself.
+    case nodeReport(NodeReport)
+    /// Up: asks for the reports of all nodes; the answer bears the same number.
+    case meshReportRequest(id: UInt64)
+    /// Down: the answer to a `meshReportRequest`.
+    case meshReport(MeshReport)
+    /// Down, to the controller of a node: the pods that it captures; replaces the set before it.
+    case podWishes(NodeWishes)
+    /// Up, from the controller of a node: is this pod, which comes up, to be captured?
+    case podQuestion(PodQuestion)
+    /// Down, to the controller of a node: the answer to a `podQuestion`.
+    case podVerdict(PodVerdict)
 }
 
 /// A worker asks for a certificate of a pod on its node.

@@ -69,10 +69,20 @@ package struct ControllerReport: Hashable, Sendable {
     package var problems: [Problem]
     /// Roots and issuer.
     package var authority: [AuthorityCertificate]
+    /// Every root that is trusted now, PEM, so that a change of roots need not wait for the next certificate; empty if it
+    /// is not told.
+    package var trustBundlePEM: String
+    /// Serial numbers of certificates that count no longer: hexadecimal, lower case.
+    package var revokedSerials: [String]
 
-    package init(snapshotVersion: String = "", problems: [Problem] = [], authority: [AuthorityCertificate] = []) {
+    package init(
+        snapshotVersion: String = "", problems: [Problem] = [], authority: [AuthorityCertificate] = [],
+        trustBundlePEM: String = "", revokedSerials: [String] = []
+    ) {
         self.snapshotVersion = snapshotVersion
         self.problems = problems
         self.authority = authority
+        self.trustBundlePEM = trustBundlePEM
+        self.revokedSerials = revokedSerials
     }
 }

@@ -17,9 +17,10 @@ package enum FrameCodec {
     /// The frame that holds `message`.
     /// - Throws: `frameTooLong`, or `notRepresentable` if the message cannot be encoded.
     package static func frame(_ message: ChannelMessage) throws(XDSError) -> [UInt8] {
+        let envelope = try message.envelope
         let content: [UInt8]
         do {
-            content = try message.envelope.serializedBytes()
+            content = try envelope.serializedBytes()
         } catch {
             throw XDSError(.notRepresentable, "a message cannot be encoded: \(error)")
         }

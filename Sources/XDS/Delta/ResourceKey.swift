@@ -10,7 +10,8 @@ enum ResourceKey: Hashable, Sendable {
     var type: ResourceType {
         switch self {
         case .workload, .service: .address
-        case .policy, .namespacePolicy: .authorization
+        case .policy: .authorization
+        case .namespacePolicy: .namespacePolicy
         }
     }
 

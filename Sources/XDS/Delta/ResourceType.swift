@@ -1,8 +1,10 @@
 /// The kinds of resources that an agent subscribes to.
 package enum ResourceType: Hashable, Sendable, CaseIterable {
-    // Policies stand first: where both kinds change at once, they are sent first.
+    // Policies stand first: where several kinds change at once, they are sent first.
     /// Policies.
     case authorization
+    /// What holds for the pods of a namespace: egress, limits. A type of ours.
+    case namespacePolicy
     /// Workloads and services.
     case address
 
@@ -10,6 +12,7 @@ package enum ResourceType: Hashable, Sendable, CaseIterable {
     package var typeURL: String {
         switch self {
         case .authorization: AnyResource.typeURL(of: Istio_Security_Authorization.self)
+        case .namespacePolicy: AnyResource.typeURL(of: Meshnode_Wire_NamespacePolicy.self)
         case .address: AnyResource.typeURL(of: Istio_Workload_Address.self)
         }
     }

@@ -21,10 +21,10 @@ extension Translator {
             return try resource(of: change, address, aliases: single.map { "/\($0.address)" })
         case .policyUpserted(let policy):
             return try resource(of: change, message(of: policy), aliases: [])
-        case .workloadRemoved, .serviceRemoved, .policyRemoved:
+        case .namespacePolicyUpserted(let namespace, let policy):
+            return try resource(of: change, message(of: policy, namespace: namespace), aliases: [])
+        case .workloadRemoved, .serviceRemoved, .policyRemoved, .namespacePolicyRemoved:
             return nil
-        case .namespacePolicyUpserted(let namespace, _), .namespacePolicyRemoved(let namespace):
-            throw XDSError(.notRepresentable, "the policy of namespace '\(namespace)' has no form on the wire yet")
         }
     }
 
@@ -45,6 +45,7 @@ extension Translator {
         let change =
             switch type {
             case .authorization: MeshChange.policyUpserted(try policy(try unpack(resource)))
+            case .namespacePolicy: try namespacePolicyChange(of: resource)
             case .address: try addressChange(of: resource)
             }
         guard resourceName(of: ResourceKey(change)) == resource.name else {
@@ -53,6 +54,11 @@ extension Translator {
                 "resource '\(resource.name)' holds '\(resourceName(of: ResourceKey(change)))' instead of itself")
         }
         return change
+    }
+
+    private func namespacePolicyChange(of resource: WireResource) throws(XDSError) -> MeshChange {
+        let (namespace, policy) = try namespacePolicy(try unpack(resource))
+        return .namespacePolicyUpserted(namespace: namespace, policy)
     }
 
     private func addressChange(of resource: WireResource) throws(XDSError) -> MeshChange {

@@ -59,6 +59,9 @@ package nonisolated struct Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: Sen
   /// Clears the value of `errorDetail`. Subsequent reads from it will return its default value.
   package mutating func clearErrorDetail() {self._errorDetail = nil}
 
+  /// Ours: the client knows `more_follows`, so that a large set may come in parts. Others get it whole.
+  package var takesParts: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -81,6 +84,9 @@ package nonisolated struct Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: Se
   package var nonce: String = String()
 
   package var removedResources: [String] = []
+
+  /// Ours: the set is not whole yet, another response of this type follows.
+  package var moreFollows: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -121,7 +127,7 @@ fileprivate nonisolated let _protobuf_package = "envoy.service.discovery.v3"
 
 nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DeltaDiscoveryRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}type_url\0\u{3}resource_names_subscribe\0\u{3}resource_names_unsubscribe\0\u{3}initial_resource_versions\0\u{3}response_nonce\0\u{3}error_detail\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}type_url\0\u{3}resource_names_subscribe\0\u{3}resource_names_unsubscribe\0\u{3}initial_resource_versions\0\u{3}response_nonce\0\u{3}error_detail\0\u{4}Zx\u{4}takes_parts\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -136,6 +142,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: SwiftPro
       case 5: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMap<SwiftProtobuf.ProtobufString,SwiftProtobuf.ProtobufString>.self, value: &self.initialResourceVersions) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.responseNonce) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._errorDetail) }()
+      case 20001: try { try decoder.decodeSingularBoolField(value: &self.takesParts) }()
       default: break
       }
     }
@@ -167,6 +174,9 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: SwiftPro
     try { if let v = self._errorDetail {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     } }()
+    if self.takesParts != false {
+      try visitor.visitSingularBoolField(value: self.takesParts, fieldNumber: 20001)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -178,6 +188,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: SwiftPro
     if lhs.initialResourceVersions != rhs.initialResourceVersions {return false}
     if lhs.responseNonce != rhs.responseNonce {return false}
     if lhs._errorDetail != rhs._errorDetail {return false}
+    if lhs.takesParts != rhs.takesParts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -185,7 +196,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: SwiftPro
 
 nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DeltaDiscoveryResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}system_version_info\0\u{1}resources\0\u{4}\u{2}type_url\0\u{1}nonce\0\u{3}removed_resources\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}system_version_info\0\u{1}resources\0\u{4}\u{2}type_url\0\u{1}nonce\0\u{3}removed_resources\0\u{4}[x\u{4}more_follows\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -198,6 +209,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftPr
       case 4: try { try decoder.decodeSingularStringField(value: &self.typeURL) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.nonce) }()
       case 6: try { try decoder.decodeRepeatedStringField(value: &self.removedResources) }()
+      case 20001: try { try decoder.decodeSingularBoolField(value: &self.moreFollows) }()
       default: break
       }
     }
@@ -219,6 +231,9 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftPr
     if !self.removedResources.isEmpty {
       try visitor.visitRepeatedStringField(value: self.removedResources, fieldNumber: 6)
     }
+    if self.moreFollows != false {
+      try visitor.visitSingularBoolField(value: self.moreFollows, fieldNumber: 20001)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -228,6 +243,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftPr
     if lhs.typeURL != rhs.typeURL {return false}
     if lhs.nonce != rhs.nonce {return false}
     if lhs.removedResources != rhs.removedResources {return false}
+    if lhs.moreFollows != rhs.moreFollows {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -9,9 +9,15 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
-/// What the worker and the embedded controller of one node say to each other over their socket. Each message is one
-/// frame: its length as 4 bytes, big endian, then one Envelope of that many bytes, at most 64 MiB.
+/// What the worker, the controller of its node and the controller of the mesh say to each other. Over the socket of a
+/// node each message is one frame: its length as 4 bytes, big endian, then one Envelope of that many bytes, at most
+/// 64 MiB. Between nodes some travel in services of their own (see node.proto).
 
+#if canImport(FoundationEssentials)
+package import FoundationEssentials
+#else
+package import Foundation
+#endif
 package import SwiftProtobuf
 
 // If the compiler emits an error on this type, it is because this file
@@ -71,6 +77,54 @@ package nonisolated struct Meshnode_Wire_Envelope: Sendable {
     set {content = .controllerReport(newValue)}
   }
 
+  package var nodeReport: Meshnode_Wire_NodeReport {
+    get {
+      if case .nodeReport(let v)? = content {return v}
+      return Meshnode_Wire_NodeReport()
+    }
+    set {content = .nodeReport(newValue)}
+  }
+
+  package var meshReportRequest: Meshnode_Wire_MeshReportRequest {
+    get {
+      if case .meshReportRequest(let v)? = content {return v}
+      return Meshnode_Wire_MeshReportRequest()
+    }
+    set {content = .meshReportRequest(newValue)}
+  }
+
+  package var meshReport: Meshnode_Wire_MeshReport {
+    get {
+      if case .meshReport(let v)? = content {return v}
+      return Meshnode_Wire_MeshReport()
+    }
+    set {content = .meshReport(newValue)}
+  }
+
+  package var podWishes: Meshnode_Wire_PodWishes {
+    get {
+      if case .podWishes(let v)? = content {return v}
+      return Meshnode_Wire_PodWishes()
+    }
+    set {content = .podWishes(newValue)}
+  }
+
+  package var podQuestion: Meshnode_Wire_PodQuestion {
+    get {
+      if case .podQuestion(let v)? = content {return v}
+      return Meshnode_Wire_PodQuestion()
+    }
+    set {content = .podQuestion(newValue)}
+  }
+
+  package var podVerdict: Meshnode_Wire_PodVerdict {
+    get {
+      if case .podVerdict(let v)? = content {return v}
+      return Meshnode_Wire_PodVerdict()
+    }
+    set {content = .podVerdict(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Content: Equatable, Sendable {
@@ -79,6 +133,12 @@ package nonisolated struct Meshnode_Wire_Envelope: Sendable {
     case certificateRequest(Meshnode_Wire_CertificateRequest)
     case certificateResponse(Meshnode_Wire_CertificateResponse)
     case controllerReport(Meshnode_Wire_ControllerReport)
+    case nodeReport(Meshnode_Wire_NodeReport)
+    case meshReportRequest(Meshnode_Wire_MeshReportRequest)
+    case meshReport(Meshnode_Wire_MeshReport)
+    case podWishes(Meshnode_Wire_PodWishes)
+    case podQuestion(Meshnode_Wire_PodQuestion)
+    case podVerdict(Meshnode_Wire_PodVerdict)
 
   }
 
@@ -159,6 +219,12 @@ package nonisolated struct Meshnode_Wire_ControllerReport: Sendable {
   package var problems: [Meshnode_Wire_ManifestProblem] = []
 
   package var authority: [Meshnode_Wire_AuthorityCertificate] = []
+
+  /// Every root that is trusted now, PEM.
+  package var trustBundlePem: String = String()
+
+  /// Serial numbers of certificates that count no longer: hexadecimal, lower case.
+  package var revokedSerials: [String] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -294,13 +360,250 @@ package nonisolated struct Meshnode_Wire_AuthorityCertificate: Sendable {
   package init() {}
 }
 
+/// What a node has to say about itself; replaces the report before it.
+package nonisolated struct Meshnode_Wire_NodeReport: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var node: String = String()
+
+  /// Seconds since 1970, by the node's clock.
+  package var takenAt: Int64 = 0
+
+  /// At most 1 MiB; the wire does not look into it.
+  package var json: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Asks for the reports of all nodes.
+package nonisolated struct Meshnode_Wire_MeshReportRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Chosen by the one who asks; the answer bears the same.
+  package var id: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Meshnode_Wire_MeshReport: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var id: UInt64 = 0
+
+  package var nodes: [Meshnode_Wire_MeshReport.Entry] = []
+
+  /// The controller's own report; the wire does not look into it.
+  package var controllerJson: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated struct Entry: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var report: Meshnode_Wire_NodeReport {
+      get {_report ?? Meshnode_Wire_NodeReport()}
+      set {_report = newValue}
+    }
+    /// Returns true if `report` has been explicitly set.
+    package var hasReport: Bool {self._report != nil}
+    /// Clears the value of `report`. Subsequent reads from it will return its default value.
+    package mutating func clearReport() {self._report = nil}
+
+    /// Since the report came in, by the controller's clock.
+    package var ageInMilliseconds: UInt64 = 0
+
+    package var isConnected: Bool = false
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+
+    fileprivate var _report: Meshnode_Wire_NodeReport? = nil
+  }
+
+  package init() {}
+}
+
+/// Every pod of the node that is to be captured; replaces the set before it.
+package nonisolated struct Meshnode_Wire_PodWishes: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var pods: [Meshnode_Wire_EnrolledPod] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A pod that is to be captured, and what is to be left out.
+package nonisolated struct Meshnode_Wire_EnrolledPod: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var uid: String = String()
+
+  package var namespace: String = String()
+
+  package var name: String = String()
+
+  /// 4 or 16 bytes each, network order; may be empty.
+  package var addresses: [Data] = []
+
+  package var excludedInboundPorts: [UInt32] = []
+
+  package var excludedOutboundPrefixes: [Meshnode_Wire_Prefix] = []
+
+  package var excludedOutboundPorts: [UInt32] = []
+
+  /// It refuses plaintext.
+  package var isStrict: Bool = false
+
+  /// Inbound traffic is not captured.
+  package var bypassesInbound: Bool = false
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A pod comes up: is it to be captured?
+package nonisolated struct Meshnode_Wire_PodQuestion: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Chosen by the one who asks; the answer bears the same.
+  package var id: UInt64 = 0
+
+  package var namespace: String = String()
+
+  package var name: String = String()
+
+  package var uid: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct Meshnode_Wire_PodVerdict: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var id: UInt64 = 0
+
+  package var outcome: Meshnode_Wire_PodVerdict.OneOf_Outcome? = nil
+
+  package var capture: Meshnode_Wire_EnrolledPod {
+    get {
+      if case .capture(let v)? = outcome {return v}
+      return Meshnode_Wire_EnrolledPod()
+    }
+    set {outcome = .capture(newValue)}
+  }
+
+  /// It is not part of the mesh; the reason, for an operator to read.
+  package var leave: String {
+    get {
+      if case .leave(let v)? = outcome {return v}
+      return String()
+    }
+    set {outcome = .leave(newValue)}
+  }
+
+  /// Nobody knows yet; the reason.
+  package var unknown: String {
+    get {
+      if case .unknown(let v)? = outcome {return v}
+      return String()
+    }
+    set {outcome = .unknown(newValue)}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated enum OneOf_Outcome: Equatable, Sendable {
+    case capture(Meshnode_Wire_EnrolledPod)
+    /// It is not part of the mesh; the reason, for an operator to read.
+    case leave(String)
+    /// Nobody knows yet; the reason.
+    case unknown(String)
+
+  }
+
+  package init() {}
+}
+
+/// What a subscriber knew when it was saved, so that its successor can go on from there. Never on disk.
+package nonisolated struct Meshnode_Wire_SavedState: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var subscriptions: [Meshnode_Wire_SavedState.Subscription] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated struct Resource: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var name: String = String()
+
+    package var version: String = String()
+
+    /// What google.protobuf.Any has as its value.
+    package var value: Data = Data()
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
+
+  package nonisolated struct Subscription: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var typeURL: String = String()
+
+    package var resources: [Meshnode_Wire_SavedState.Resource] = []
+
+    /// A full set had come.
+    package var isWhole: Bool = false
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "meshnode.wire"
 
 nonisolated extension Meshnode_Wire_Envelope: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Envelope"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}discovery_request\0\u{3}discovery_response\0\u{3}certificate_request\0\u{3}certificate_response\0\u{3}controller_report\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}discovery_request\0\u{3}discovery_response\0\u{3}certificate_request\0\u{3}certificate_response\0\u{3}controller_report\0\u{3}node_report\0\u{3}mesh_report_request\0\u{3}mesh_report\0\u{3}pod_wishes\0\u{3}pod_question\0\u{3}pod_verdict\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -373,6 +676,84 @@ nonisolated extension Meshnode_Wire_Envelope: SwiftProtobuf.Message, SwiftProtob
           self.content = .controllerReport(v)
         }
       }()
+      case 6: try {
+        var v: Meshnode_Wire_NodeReport?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .nodeReport(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .nodeReport(v)
+        }
+      }()
+      case 7: try {
+        var v: Meshnode_Wire_MeshReportRequest?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .meshReportRequest(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .meshReportRequest(v)
+        }
+      }()
+      case 8: try {
+        var v: Meshnode_Wire_MeshReport?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .meshReport(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .meshReport(v)
+        }
+      }()
+      case 9: try {
+        var v: Meshnode_Wire_PodWishes?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .podWishes(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .podWishes(v)
+        }
+      }()
+      case 10: try {
+        var v: Meshnode_Wire_PodQuestion?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .podQuestion(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .podQuestion(v)
+        }
+      }()
+      case 11: try {
+        var v: Meshnode_Wire_PodVerdict?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .podVerdict(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .podVerdict(v)
+        }
+      }()
       default: break
       }
     }
@@ -403,6 +784,30 @@ nonisolated extension Meshnode_Wire_Envelope: SwiftProtobuf.Message, SwiftProtob
     case .controllerReport?: try {
       guard case .controllerReport(let v)? = self.content else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case .nodeReport?: try {
+      guard case .nodeReport(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    }()
+    case .meshReportRequest?: try {
+      guard case .meshReportRequest(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .meshReport?: try {
+      guard case .meshReport(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .podWishes?: try {
+      guard case .podWishes(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .podQuestion?: try {
+      guard case .podQuestion(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .podVerdict?: try {
+      guard case .podVerdict(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
     }()
     case nil: break
     }
@@ -524,7 +929,7 @@ nonisolated extension Meshnode_Wire_CertificateResponse: SwiftProtobuf.Message, 
 
 nonisolated extension Meshnode_Wire_ControllerReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ControllerReport"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}snapshot_version\0\u{1}problems\0\u{1}authority\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}snapshot_version\0\u{1}problems\0\u{1}authority\0\u{3}trust_bundle_pem\0\u{3}revoked_serials\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -535,6 +940,8 @@ nonisolated extension Meshnode_Wire_ControllerReport: SwiftProtobuf.Message, Swi
       case 1: try { try decoder.decodeSingularStringField(value: &self.snapshotVersion) }()
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.problems) }()
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.authority) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.trustBundlePem) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.revokedSerials) }()
       default: break
       }
     }
@@ -550,6 +957,12 @@ nonisolated extension Meshnode_Wire_ControllerReport: SwiftProtobuf.Message, Swi
     if !self.authority.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.authority, fieldNumber: 3)
     }
+    if !self.trustBundlePem.isEmpty {
+      try visitor.visitSingularStringField(value: self.trustBundlePem, fieldNumber: 4)
+    }
+    if !self.revokedSerials.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.revokedSerials, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -557,6 +970,8 @@ nonisolated extension Meshnode_Wire_ControllerReport: SwiftProtobuf.Message, Swi
     if lhs.snapshotVersion != rhs.snapshotVersion {return false}
     if lhs.problems != rhs.problems {return false}
     if lhs.authority != rhs.authority {return false}
+    if lhs.trustBundlePem != rhs.trustBundlePem {return false}
+    if lhs.revokedSerials != rhs.revokedSerials {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -673,4 +1088,492 @@ nonisolated extension Meshnode_Wire_AuthorityCertificate: SwiftProtobuf.Message,
 
 nonisolated extension Meshnode_Wire_AuthorityCertificate.Role: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ROLE_UNKNOWN\0\u{1}ROLE_ROOT\0\u{1}ROLE_ISSUER\0")
+}
+
+nonisolated extension Meshnode_Wire_NodeReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".NodeReport"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{3}taken_at\0\u{1}json\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.takenAt) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.json) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.node.isEmpty {
+      try visitor.visitSingularStringField(value: self.node, fieldNumber: 1)
+    }
+    if self.takenAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.takenAt, fieldNumber: 2)
+    }
+    if !self.json.isEmpty {
+      try visitor.visitSingularBytesField(value: self.json, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_NodeReport, rhs: Meshnode_Wire_NodeReport) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.takenAt != rhs.takenAt {return false}
+    if lhs.json != rhs.json {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_MeshReportRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MeshReportRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_MeshReportRequest, rhs: Meshnode_Wire_MeshReportRequest) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_MeshReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".MeshReport"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}nodes\0\u{3}controller_json\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.nodes) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.controllerJson) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    if !self.nodes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.nodes, fieldNumber: 2)
+    }
+    if !self.controllerJson.isEmpty {
+      try visitor.visitSingularBytesField(value: self.controllerJson, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_MeshReport, rhs: Meshnode_Wire_MeshReport) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.nodes != rhs.nodes {return false}
+    if lhs.controllerJson != rhs.controllerJson {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_MeshReport.Entry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Meshnode_Wire_MeshReport.protoMessageName + ".Entry"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}report\0\u{3}age_in_milliseconds\0\u{3}is_connected\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._report) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.ageInMilliseconds) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.isConnected) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._report {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.ageInMilliseconds != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ageInMilliseconds, fieldNumber: 2)
+    }
+    if self.isConnected != false {
+      try visitor.visitSingularBoolField(value: self.isConnected, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_MeshReport.Entry, rhs: Meshnode_Wire_MeshReport.Entry) -> Bool {
+    if lhs._report != rhs._report {return false}
+    if lhs.ageInMilliseconds != rhs.ageInMilliseconds {return false}
+    if lhs.isConnected != rhs.isConnected {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_PodWishes: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PodWishes"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}pods\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.pods) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.pods.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.pods, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_PodWishes, rhs: Meshnode_Wire_PodWishes) -> Bool {
+    if lhs.pods != rhs.pods {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_EnrolledPod: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EnrolledPod"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}uid\0\u{1}namespace\0\u{1}name\0\u{1}addresses\0\u{3}excluded_inbound_ports\0\u{3}excluded_outbound_prefixes\0\u{3}excluded_outbound_ports\0\u{3}is_strict\0\u{3}bypasses_inbound\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.uid) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.namespace) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 4: try { try decoder.decodeRepeatedBytesField(value: &self.addresses) }()
+      case 5: try { try decoder.decodeRepeatedUInt32Field(value: &self.excludedInboundPorts) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.excludedOutboundPrefixes) }()
+      case 7: try { try decoder.decodeRepeatedUInt32Field(value: &self.excludedOutboundPorts) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.isStrict) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.bypassesInbound) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.uid.isEmpty {
+      try visitor.visitSingularStringField(value: self.uid, fieldNumber: 1)
+    }
+    if !self.namespace.isEmpty {
+      try visitor.visitSingularStringField(value: self.namespace, fieldNumber: 2)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 3)
+    }
+    if !self.addresses.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.addresses, fieldNumber: 4)
+    }
+    if !self.excludedInboundPorts.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.excludedInboundPorts, fieldNumber: 5)
+    }
+    if !self.excludedOutboundPrefixes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.excludedOutboundPrefixes, fieldNumber: 6)
+    }
+    if !self.excludedOutboundPorts.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.excludedOutboundPorts, fieldNumber: 7)
+    }
+    if self.isStrict != false {
+      try visitor.visitSingularBoolField(value: self.isStrict, fieldNumber: 8)
+    }
+    if self.bypassesInbound != false {
+      try visitor.visitSingularBoolField(value: self.bypassesInbound, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_EnrolledPod, rhs: Meshnode_Wire_EnrolledPod) -> Bool {
+    if lhs.uid != rhs.uid {return false}
+    if lhs.namespace != rhs.namespace {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.addresses != rhs.addresses {return false}
+    if lhs.excludedInboundPorts != rhs.excludedInboundPorts {return false}
+    if lhs.excludedOutboundPrefixes != rhs.excludedOutboundPrefixes {return false}
+    if lhs.excludedOutboundPorts != rhs.excludedOutboundPorts {return false}
+    if lhs.isStrict != rhs.isStrict {return false}
+    if lhs.bypassesInbound != rhs.bypassesInbound {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_PodQuestion: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PodQuestion"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}namespace\0\u{1}name\0\u{1}uid\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.namespace) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.uid) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    if !self.namespace.isEmpty {
+      try visitor.visitSingularStringField(value: self.namespace, fieldNumber: 2)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 3)
+    }
+    if !self.uid.isEmpty {
+      try visitor.visitSingularStringField(value: self.uid, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_PodQuestion, rhs: Meshnode_Wire_PodQuestion) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.namespace != rhs.namespace {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.uid != rhs.uid {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_PodVerdict: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PodVerdict"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}capture\0\u{1}leave\0\u{1}unknown\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      case 2: try {
+        var v: Meshnode_Wire_EnrolledPod?
+        var hadOneofValue = false
+        if let current = self.outcome {
+          hadOneofValue = true
+          if case .capture(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.outcome = .capture(v)
+        }
+      }()
+      case 3: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.outcome != nil {try decoder.handleConflictingOneOf()}
+          self.outcome = .leave(v)
+        }
+      }()
+      case 4: try {
+        var v: String?
+        try decoder.decodeSingularStringField(value: &v)
+        if let v = v {
+          if self.outcome != nil {try decoder.handleConflictingOneOf()}
+          self.outcome = .unknown(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    switch self.outcome {
+    case .capture?: try {
+      guard case .capture(let v)? = self.outcome else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .leave?: try {
+      guard case .leave(let v)? = self.outcome else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    }()
+    case .unknown?: try {
+      guard case .unknown(let v)? = self.outcome else { preconditionFailure() }
+      try visitor.visitSingularStringField(value: v, fieldNumber: 4)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_PodVerdict, rhs: Meshnode_Wire_PodVerdict) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.outcome != rhs.outcome {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_SavedState: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SavedState"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}subscriptions\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.subscriptions) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.subscriptions.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.subscriptions, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_SavedState, rhs: Meshnode_Wire_SavedState) -> Bool {
+    if lhs.subscriptions != rhs.subscriptions {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_SavedState.Resource: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Meshnode_Wire_SavedState.protoMessageName + ".Resource"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}value\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.version) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.value) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.version.isEmpty {
+      try visitor.visitSingularStringField(value: self.version, fieldNumber: 2)
+    }
+    if !self.value.isEmpty {
+      try visitor.visitSingularBytesField(value: self.value, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_SavedState.Resource, rhs: Meshnode_Wire_SavedState.Resource) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.version != rhs.version {return false}
+    if lhs.value != rhs.value {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_SavedState.Subscription: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Meshnode_Wire_SavedState.protoMessageName + ".Subscription"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}type_url\0\u{1}resources\0\u{3}is_whole\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.typeURL) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.resources) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.isWhole) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.typeURL.isEmpty {
+      try visitor.visitSingularStringField(value: self.typeURL, fieldNumber: 1)
+    }
+    if !self.resources.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.resources, fieldNumber: 2)
+    }
+    if self.isWhole != false {
+      try visitor.visitSingularBoolField(value: self.isWhole, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_SavedState.Subscription, rhs: Meshnode_Wire_SavedState.Subscription) -> Bool {
+    if lhs.typeURL != rhs.typeURL {return false}
+    if lhs.resources != rhs.resources {return false}
+    if lhs.isWhole != rhs.isWhole {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }

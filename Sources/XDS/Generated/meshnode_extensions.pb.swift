@@ -70,6 +70,22 @@ package nonisolated enum Meshnode_Wire_ClauseKind: SwiftProtobuf.Enum, Swift.Cas
 
 }
 
+/// A block of addresses.
+package nonisolated struct Meshnode_Wire_Prefix: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 4 or 16 bytes, network order.
+  package var address: Data = Data()
+
+  package var length: UInt32 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// Extension "meshnode.dev/service" of istio.workload.Service.
 package nonisolated struct Meshnode_Wire_ServiceDetails: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -80,7 +96,7 @@ package nonisolated struct Meshnode_Wire_ServiceDetails: Sendable {
   package var ports: [Meshnode_Wire_ServiceDetails.Port] = []
 
   /// Every address of a service of which at least one is a block; those are not in Service.addresses.
-  package var prefixes: [Meshnode_Wire_ServiceDetails.Prefix] = []
+  package var prefixes: [Meshnode_Wire_Prefix] = []
 
   /// Connections of one client address stay on one endpoint.
   package var hasClientAffinity_p: Bool = false
@@ -97,21 +113,6 @@ package nonisolated struct Meshnode_Wire_ServiceDetails: Sendable {
     package var name: String = String()
 
     package var appProtocol: String = String()
-
-    package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    package init() {}
-  }
-
-  package nonisolated struct Prefix: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    /// 4 or 16 bytes, network order.
-    package var address: Data = Data()
-
-    package var length: UInt32 = 0
 
     package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -220,12 +221,136 @@ package nonisolated struct Meshnode_Wire_PolicyDetails: Sendable {
   package init() {}
 }
 
+/// The resource type type.googleapis.com/meshnode.wire.NamespacePolicy. Resource name: the namespace.
+package nonisolated struct Meshnode_Wire_NamespacePolicy: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var namespace: String = String()
+
+  package var egress: Meshnode_Wire_NamespacePolicy.Egress = .unknown
+
+  /// Bounds per workload, each at least 1; absent where there is none.
+  package var connectionsPerWorkload: UInt64 {
+    get {_connectionsPerWorkload ?? 0}
+    set {_connectionsPerWorkload = newValue}
+  }
+  /// Returns true if `connectionsPerWorkload` has been explicitly set.
+  package var hasConnectionsPerWorkload: Bool {self._connectionsPerWorkload != nil}
+  /// Clears the value of `connectionsPerWorkload`. Subsequent reads from it will return its default value.
+  package mutating func clearConnectionsPerWorkload() {self._connectionsPerWorkload = nil}
+
+  package var newConnectionsPerSecond: UInt64 {
+    get {_newConnectionsPerSecond ?? 0}
+    set {_newConnectionsPerSecond = newValue}
+  }
+  /// Returns true if `newConnectionsPerSecond` has been explicitly set.
+  package var hasNewConnectionsPerSecond: Bool {self._newConnectionsPerSecond != nil}
+  /// Clears the value of `newConnectionsPerSecond`. Subsequent reads from it will return its default value.
+  package mutating func clearNewConnectionsPerSecond() {self._newConnectionsPerSecond = nil}
+
+  package var streamsPerPeer: UInt64 {
+    get {_streamsPerPeer ?? 0}
+    set {_streamsPerPeer = newValue}
+  }
+  /// Returns true if `streamsPerPeer` has been explicitly set.
+  package var hasStreamsPerPeer: Bool {self._streamsPerPeer != nil}
+  /// Clears the value of `streamsPerPeer`. Subsequent reads from it will return its default value.
+  package mutating func clearStreamsPerPeer() {self._streamsPerPeer = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated enum Egress: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+    case unknown // = 0
+    case allow // = 1
+    case registryOnly // = 2
+    case deny // = 3
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .unknown
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unknown
+      case 1: self = .allow
+      case 2: self = .registryOnly
+      case 3: self = .deny
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .unknown: return 0
+      case .allow: return 1
+      case .registryOnly: return 2
+      case .deny: return 3
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [Meshnode_Wire_NamespacePolicy.Egress] = [
+      .unknown,
+      .allow,
+      .registryOnly,
+      .deny,
+    ]
+
+  }
+
+  package init() {}
+
+  fileprivate var _connectionsPerWorkload: UInt64? = nil
+  fileprivate var _newConnectionsPerSecond: UInt64? = nil
+  fileprivate var _streamsPerPeer: UInt64? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "meshnode.wire"
 
 nonisolated extension Meshnode_Wire_ClauseKind: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0CLAUSE_UNKNOWN\0\u{1}CLAUSE_FROM\0\u{1}CLAUSE_TO\0\u{1}CLAUSE_WHEN\0")
+}
+
+nonisolated extension Meshnode_Wire_Prefix: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".Prefix"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}length\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.address) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.length) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.address.isEmpty {
+      try visitor.visitSingularBytesField(value: self.address, fieldNumber: 1)
+    }
+    if self.length != 0 {
+      try visitor.visitSingularUInt32Field(value: self.length, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_Prefix, rhs: Meshnode_Wire_Prefix) -> Bool {
+    if lhs.address != rhs.address {return false}
+    if lhs.length != rhs.length {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }
 
 nonisolated extension Meshnode_Wire_ServiceDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -308,41 +433,6 @@ nonisolated extension Meshnode_Wire_ServiceDetails.Port: SwiftProtobuf.Message, 
   }
 }
 
-nonisolated extension Meshnode_Wire_ServiceDetails.Prefix: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = Meshnode_Wire_ServiceDetails.protoMessageName + ".Prefix"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}address\0\u{1}length\0")
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.address) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.length) }()
-      default: break
-      }
-    }
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.address.isEmpty {
-      try visitor.visitSingularBytesField(value: self.address, fieldNumber: 1)
-    }
-    if self.length != 0 {
-      try visitor.visitSingularUInt32Field(value: self.length, fieldNumber: 2)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: Meshnode_Wire_ServiceDetails.Prefix, rhs: Meshnode_Wire_ServiceDetails.Prefix) -> Bool {
-    if lhs.address != rhs.address {return false}
-    if lhs.length != rhs.length {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension Meshnode_Wire_PolicyDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".PolicyDetails"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}origin\0")
@@ -384,4 +474,62 @@ nonisolated extension Meshnode_Wire_PolicyDetails.Action: SwiftProtobuf._ProtoNa
 
 nonisolated extension Meshnode_Wire_PolicyDetails.Origin: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ORIGIN_UNKNOWN\0\u{1}ORIGIN_AUTHORIZATION_POLICY\0\u{1}ORIGIN_PEER_AUTHENTICATION\0")
+}
+
+nonisolated extension Meshnode_Wire_NamespacePolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".NamespacePolicy"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}namespace\0\u{1}egress\0\u{3}connections_per_workload\0\u{3}new_connections_per_second\0\u{3}streams_per_peer\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.namespace) }()
+      case 2: try { try decoder.decodeSingularEnumField(value: &self.egress) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self._connectionsPerWorkload) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self._newConnectionsPerSecond) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self._streamsPerPeer) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.namespace.isEmpty {
+      try visitor.visitSingularStringField(value: self.namespace, fieldNumber: 1)
+    }
+    if self.egress != .unknown {
+      try visitor.visitSingularEnumField(value: self.egress, fieldNumber: 2)
+    }
+    try { if let v = self._connectionsPerWorkload {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._newConnectionsPerSecond {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._streamsPerPeer {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_NamespacePolicy, rhs: Meshnode_Wire_NamespacePolicy) -> Bool {
+    if lhs.namespace != rhs.namespace {return false}
+    if lhs.egress != rhs.egress {return false}
+    if lhs._connectionsPerWorkload != rhs._connectionsPerWorkload {return false}
+    if lhs._newConnectionsPerSecond != rhs._newConnectionsPerSecond {return false}
+    if lhs._streamsPerPeer != rhs._streamsPerPeer {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_NamespacePolicy.Egress: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EGRESS_UNKNOWN\0\u{1}EGRESS_ALLOW\0\u{1}EGRESS_REGISTRY_ONLY\0\u{1}EGRESS_DENY\0")
 }

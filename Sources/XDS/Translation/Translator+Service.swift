@@ -72,12 +72,7 @@ extension Translator {
             return message
         }
         if !service.addresses.allSatisfy(\.isSingleAddress) {
-            details.prefixes = service.addresses.map { prefix in
-                var message = Meshnode_Wire_ServiceDetails.Prefix()
-                message.address = prefix.address.data
-                message.length = UInt32(prefix.length)
-                return message
-            }
+            details.prefixes = service.addresses.map(Meshnode_Wire_Prefix.init)
         }
         guard details != Meshnode_Wire_ServiceDetails() else { return nil }
         var message = Istio_Workload_Extension()
