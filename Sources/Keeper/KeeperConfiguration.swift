@@ -1,4 +1,5 @@
 package import Addressing
+internal import CNI
 package import Kernel
 
 /// How loud a line of the keeper's log is.
@@ -42,6 +43,9 @@ package struct KeeperConfiguration: Sendable {
     /// Whether capture is taken back when the agent ends. Otherwise the rules stay, and new connections of enrolled
     /// pods are refused until the next agent runs.
     package var withdrawsOnExit = false
+    /// Namespaces whose pods start without being looked at: those of the cluster's own parts and of the mesh's, which
+    /// must start where the mesh does not run yet.
+    package var excludedNamespaces: Set<String> = PluginConfiguration.usualExcludedNamespaces
     /// Where namespaces are bound to names.
     package var namespaceDirectories: [String] = NamespaceCandidates.defaultDirectories
     /// Where lines of the log go.

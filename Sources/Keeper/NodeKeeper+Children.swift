@@ -186,6 +186,7 @@ extension NodeKeeper {
         case .podWanted(let wish): podWanted(wish)
         case .podUnwanted(let uid): podUnwanted(uid)
         case .podsComplete: podsComplete()
+        case .podVerdict(let verdict): podJudged(verdict)
         }
     }
 

@@ -32,7 +32,10 @@ private let toWorker: [KeeperToWorker] = [
     .controllerStream, .drain(milliseconds: 0),
 ]
 private let fromWorker: [WorkerToKeeper] = [.ready, .heartbeat, .requestFacts, .requestControllerStream]
-private let fromController: [ControllerToKeeper] = [.podWanted(wish), .podUnwanted(uid), .podsComplete]
+private let fromController: [ControllerToKeeper] =
+    [.podWanted(wish), .podUnwanted(uid), .podsComplete]
+    + [.capture(wish), .leave(reason: "no label asks for it"), .unknown(reason: "")]
+    .map { .podVerdict(PodVerdict(id: .max, outcome: $0)) }
 
 /// What the kinds of all directions make of some bytes; none of them may trap.
 private func decodeAsEverything(_ bytes: [UInt8], descriptorCount: Int = 0) -> Int {

@@ -74,6 +74,8 @@ package enum MessageLimits {
     package static let uid = 512
     /// Bytes of a namespace's or pod's name (RFC 1123 subdomain).
     package static let name = 253
+    /// Bytes of a pod's Kubernetes UID.
+    package static let podUID = 64
     /// Bytes of the text that explains a pod's state.
     package static let detail = 200
     /// Addresses of a pod.

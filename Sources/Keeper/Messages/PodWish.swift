@@ -27,7 +27,10 @@ package struct PodWish: Hashable, Sendable {
     package var namespace: String
     /// Its own name; at most 253 bytes.
     package var name: String
-    /// 1 through 8; by them the pod's network namespace is found.
+    /// Its UID in Kubernetes, by which its processes are told from those of other pods; at most 64 bytes, empty where
+    /// it has none.
+    package var podUID: String
+    /// 1 through 8; by them the pod's network namespace is found. None in the verdict on a pod that just starts.
     package var addresses: [IPAddress]
     /// At most 64.
     package var excludedInboundPorts: [UInt16]
@@ -37,22 +40,26 @@ package struct PodWish: Hashable, Sendable {
     package var options: Options
 
     package init(
-        uid: WorkloadUID, namespace: String, name: String, addresses: [IPAddress],
+        uid: WorkloadUID, namespace: String, name: String, podUID: String = "", addresses: [IPAddress],
         excludedInboundPorts: [UInt16] = [], excludedOutbound: [ExcludedDestination] = [], options: Options = []
     ) {
         self.uid = uid
         self.namespace = namespace
         self.name = name
+        // A longer one is no UID, and must not end the channel.
+        self.podUID = podUID.utf8.count <= MessageLimits.podUID ? podUID : ""
         self.addresses = addresses
         self.excludedInboundPorts = excludedInboundPorts
         self.excludedOutbound = excludedOutbound
         self.options = options
     }
 
-    init(reader: inout MessageReader) throws(KeeperError) {
+    /// - Parameter needsAddress: whether a wish without an address is malformed.
+    init(reader: inout MessageReader, needsAddress: Bool = true) throws(KeeperError) {
         uid = try reader.uid()
         namespace = try reader.text(limit: MessageLimits.name)
         name = try reader.text(limit: MessageLimits.name)
+        podUID = try reader.text(limit: MessageLimits.podUID)
         addresses = try reader.list(limit: MessageLimits.addresses) { reader throws(KeeperError) in
             try reader.address()
         }
@@ -63,14 +70,15 @@ package struct PodWish: Hashable, Sendable {
             try ExcludedDestination(reader: &reader)
         }
         options = Options(rawValue: try reader.number(UInt8.self))
-        try check()
+        try check(needsAddress: needsAddress)
     }
 
-    func write(to writer: inout MessageWriter) throws(KeeperError) {
-        try check()
+    func write(to writer: inout MessageWriter, needsAddress: Bool = true) throws(KeeperError) {
+        try check(needsAddress: needsAddress)
         try writer.uid(uid)
         try writer.text(namespace, limit: MessageLimits.name)
         try writer.text(name, limit: MessageLimits.name)
+        try writer.text(podUID, limit: MessageLimits.podUID)
         try writer.list(addresses, limit: MessageLimits.addresses) { writer, address in writer.address(address) }
         try writer.list(excludedInboundPorts, limit: MessageLimits.excludedPorts) { writer, port in writer.number(port)
         }
@@ -80,8 +88,8 @@ package struct PodWish: Hashable, Sendable {
         writer.number(options.rawValue)
     }
 
-    private func check() throws(KeeperError) {
-        guard !addresses.isEmpty else { throw .malformed("a pod without an address") }
+    private func check(needsAddress: Bool) throws(KeeperError) {
+        guard !addresses.isEmpty || !needsAddress else { throw .malformed("a pod without an address") }
         // By a loopback or wildcard address the pod would be "found" in any namespace.
         guard addresses.allSatisfy({ !$0.isLoopback && !$0.isUnspecified && !$0.isLinkLocal && !$0.isMulticast }) else {
             throw .malformed("an address that no pod has")

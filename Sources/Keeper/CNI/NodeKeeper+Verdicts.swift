@@ -1,0 +1,4 @@
+extension NodeKeeper {
+    /// The controller has answered.
+    func podJudged(_ verdict: PodVerdict) {}
+}
