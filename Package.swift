@@ -149,7 +149,12 @@ let package = Package(
         .executableTarget(name: "meshnode", dependencies: ["CommandLine"], swiftSettings: house),
         // meshnode-cni: the chained CNI plugin. Static and without Foundation: the container runtime starts it on the
         // host, where none of our libraries are.
-        .executableTarget(name: "meshnode-cni", dependencies: ["CNI"], swiftSettings: house),
+        .executableTarget(
+            name: "meshnode-cni", dependencies: ["CNI"], swiftSettings: house,
+            linkerSettings: [
+                .unsafeFlags(["-static-executable"]),
+                .unsafeFlags(["-Xlinker", "--strip-all"], .when(configuration: .release)),
+            ]),
 
         // Tests.
         .target(
