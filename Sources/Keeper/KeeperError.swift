@@ -16,6 +16,10 @@ package struct KeeperError: Error, Hashable, Sendable, CustomStringConvertible {
         case childFailed
         /// A pod could not be captured.
         case enrolment
+        /// Not now: the agent hands over to another, or is taking over.
+        case busy
+        /// The agent that runs could not be succeeded.
+        case handover
     }
 
     /// What kind of failure it was.

@@ -9,6 +9,7 @@ extension NodeKeeper {
     /// Rules set right, dead namespaces let go, withdrawals ended.
     func checkPods() {
         retired.removeAll()
+        continueUnenrolments()
         for pod in pods.values where pod.captured != nil {
             if pod.enrolment.isWithdrawing { endWithdrawal(pod) } else { verify(pod) }
         }
@@ -84,9 +85,14 @@ extension NodeKeeper {
     private func lose(_ pod: Pod, reason: String) {
         log(.info, "pod \(pod.name): \(reason)")
         let isLeaving = pod.enrolment.isWithdrawing
+        if !isLeaving { audit(pod, .namespaceGone) }
         guard pod.enrolment.namespaceLost(at: loop.now, reason: reason) == .release else { return }
         release(pod)
-        if isLeaving { forget(pod) }
+        // It was only ever the runtime's: nobody else would say that it is gone.
+        let isOrphan = !isLeaving && !wishes.isNamed(pod.wish.uid)
+        if isOrphan { _ = wishes.unwanted(pod.wish.uid) }
+        unenrolments.cancelled(pod.wish.uid)
+        if isLeaving || isOrphan { forget(pod) }
     }
 
     // MARK: Telling the worker

@@ -10,6 +10,7 @@ extension NodeKeeper {
         case .known: return
         case .new, .changed: break
         }
+        unenrolments.cancelled(wish.uid)
         guard let pod = pods[wish.uid] else {
             pods[wish.uid] = Pod(wish, wantedAt: loop.now)
             return scheduleSearch()
@@ -24,32 +25,6 @@ extension NodeKeeper {
             scheduleSearch()
         }
         tell(pod)
-    }
-
-    func podUnwanted(_ uid: WorkloadUID) {
-        guard wishes.unwanted(uid) else { return }
-        withdraw(uid)
-    }
-
-    func podsComplete() {
-        for uid in wishes.completed() { withdraw(uid) }
-    }
-
-    private func withdraw(_ uid: WorkloadUID) {
-        guard let pod = pods[uid] else { return }
-        switch pod.enrolment.wishWithdrawn(at: loop.now, drain: configuration.drainDeadline) {
-        case .none: return
-        case .forget: forget(pod)
-        case .stopCapturing:
-            log(.info, "pod \(pod.name) is no longer wanted: its new connections are not captured")
-            do {
-                try pod.captured?.stopCapturing()
-            } catch {
-                log(.error, "pod \(pod.name): \(error)")
-            }
-            worker?.sendToLoops(.podWithdrawn(uid))
-            tell(pod)
-        }
     }
 
     func forget(_ pod: Pod) {
@@ -103,10 +78,13 @@ extension NodeKeeper {
         scheduleSearch()
     }
 
-    private func capture(_ pod: Pod, in found: FoundNamespace) {
+    /// - Returns: why not; nil if it is captured now.
+    @discardableResult
+    func capture(_ pod: Pod, in found: FoundNamespace) -> KeeperError? {
         if let other = holder(of: found.namespace, besides: pod) {
-            return pod.enrolment.namespaceNotFound(
-                at: loop.now, reason: "its address \(pod.addressText) is in the namespace of pod \(other.name)")
+            let reason = "its address \(pod.addressText) is in the namespace of pod \(other.name)"
+            pod.enrolment.namespaceNotFound(at: loop.now, reason: reason)
+            return KeeperError(.enrolment, reason)
         }
         pod.enrolment.namespaceFound()
         do {
@@ -118,9 +96,11 @@ extension NodeKeeper {
             log(
                 .info,
                 "pod \(pod.name) is captured (\(found.path), \(captured.uncapturedConnections) connections before)")
+            return nil
         } catch {
             if pod.enrolment.report.state != .failed { log(.error, "pod \(pod.name) cannot be captured: \(error)") }
             pod.enrolment.captureFailed(at: loop.now, reason: error.message)
+            return error
         }
     }
 
@@ -129,6 +109,8 @@ extension NodeKeeper {
     }
 
     func hasAddress(_ captured: CapturedPod, of wish: PodWish) -> Bool {
+        // One that the runtime showed us is known by where it is.
+        if wish.addresses.isEmpty { return true }
         guard let own = try? captured.namespace.addresses() else { return false }
         return !own.isDisjoint(with: wish.addresses)
     }

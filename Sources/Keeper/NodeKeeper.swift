@@ -31,6 +31,12 @@ package final class NodeKeeper {
     var controllerSupervisor = ChildSupervisor()
     var controller: Controller?
     var isStopping = false
+    /// Nothing is captured or let go while another agent takes over.
+    var isHandingOver: Bool { false }
+
+    var unenrolments = UnenrolmentBudget()
+    /// Pods whose capture was ended.
+    var unenrolmentCount: UInt32 = 0
 
     private var signals: SignalHandler?
 

@@ -10,6 +10,8 @@ final class Pod {
     var trouble: String?
     /// What was last told of it.
     var lastReport: PodReport?
+    /// The runtime's name for its sandbox, if the runtime told of it.
+    var containerID: String?
 
     init(_ wish: PodWish, wantedAt now: ContinuousClock.Instant) {
         self.wish = wish

@@ -51,6 +51,12 @@ package struct PodEnrolment: ~Copyable {
         return false
     }
 
+    /// Whether nothing is open, and it is looked for.
+    package var isSearching: Bool {
+        if case .searching = state { return true }
+        return false
+    }
+
     /// When it is to be searched for next; nil if it is not searched for.
     package var searchDue: ContinuousClock.Instant? {
         if case .searching(_, let due, _, _) = state { return due }

@@ -5,7 +5,8 @@ package import Mesh
 package struct PodWishes {
     private struct Entry {
         var wish: PodWish
-        var generation: UInt64
+        /// The last controller that named it; nil: none has yet, it came by the container runtime.
+        var generation: UInt64?
     }
 
     private var entries: [WorkloadUID: Entry] = [:]
@@ -39,6 +40,24 @@ package struct PodWishes {
         return former.wish == wish ? .known : .changed
     }
 
+    /// The container runtime starts it, and a controller has said that it is to be captured: until one names it among
+    /// the others, its not being named means nothing.
+    @discardableResult
+    package mutating func started(_ wish: PodWish) -> Arrival {
+        let former = entries.updateValue(Entry(wish: wish, generation: entries[wish.uid]?.generation), forKey: wish.uid)
+        guard let former else { return .new }
+        return former.wish == wish ? .known : .changed
+    }
+
+    /// Whether a controller has named it.
+    package func isNamed(_ uid: WorkloadUID) -> Bool { entries[uid]?.generation != nil }
+
+    /// What a predecessor was told.
+    /// - Parameter isNamed: whether a controller has named it.
+    package mutating func inherited(_ wish: PodWish, isNamed: Bool) {
+        entries[wish.uid] = Entry(wish: wish, generation: isNamed ? generation : nil)
+    }
+
     /// Whether it was wanted before.
     package mutating func unwanted(_ uid: WorkloadUID) -> Bool {
         entries.removeValue(forKey: uid) != nil
@@ -46,7 +65,7 @@ package struct PodWishes {
 
     /// The controller has named all: those that it did not, which are thereby unwanted.
     package mutating func completed() -> [WorkloadUID] {
-        let stale = entries.filter { $0.value.generation < generation }.map(\.key)
+        let stale = entries.filter { $0.value.generation.map { $0 < generation } ?? false }.map(\.key)
         for uid in stale { entries[uid] = nil }
         return stale.sorted()
     }
