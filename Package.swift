@@ -145,7 +145,7 @@ let package = Package(
                 "Telemetry", "Keeper", "Capture", "Kernel", "Identity", "TLS", "Mesh", "Addressing", "Bytes", nio, nioPosix, nioHTTP1,
             ]),
         // CommandLine: the commands and what they print, testable as values.
-        target("CommandLine", ["Agent", "Kernel", "Mesh", arguments]),
+        target("CommandLine", ["Agent", "CertificateAuthority", "Kernel", "Mesh", arguments]),
         .executableTarget(name: "meshnode", dependencies: ["CommandLine"], swiftSettings: house),
         // meshnode-cni: the chained CNI plugin. Static and without Foundation: the container runtime starts it on the
         // host, where none of our libraries are.
@@ -196,7 +196,7 @@ let package = Package(
                 "Controller", "ControlPlane", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport", "Keeper",
                 "Kernel", "Identity", "TLS", "Mesh", "Addressing",
             ]),
-        tests(of: "CommandLine", ["Agent"]),
+        tests(of: "CommandLine", ["Agent", "CertificateAuthority"]),
         // NodeTests: the whole agent in real network namespaces.
         .testTarget(
             name: "NodeTests",
