@@ -8,29 +8,36 @@ import Testing
 
     @Test func `holds what it was made of, however often it is read`() throws {
         let file = try SealedMemory.make("test", bytes)
-        #expect(try SealedMemory.size(of: file) == bytes.count)
-        #expect(try SealedMemory.read(file, limit: bytes.count) == bytes)
+        let size = try SealedMemory.size(of: file)
+        let read = try SealedMemory.read(file, limit: bytes.count)
         let copy = try file.duplicate()
-        #expect(try SealedMemory.read(copy, limit: bytes.count) == bytes)
-        #expect(try SealedMemory.read(try SealedMemory.make("empty", []), limit: 0) == [])
+        let again = try SealedMemory.read(copy, limit: bytes.count)
+        #expect(size == bytes.count && read == bytes && again == bytes)
+        let nothing = try SealedMemory.make("empty", [])
+        let none = try SealedMemory.read(nothing, limit: 0)
+        #expect(none.isEmpty)
     }
 
     @Test func `cannot be changed`() throws {
         let file = try SealedMemory.make("test", bytes)
-        #expect(SealedMemory.isSealed(file))
+        let isSealed = SealedMemory.isSealed(file)
+        #expect(isSealed)
         var byte: UInt8 = 1
-        #expect(pwrite(file.raw, &byte, 1, 0) == -1 && errno == EPERM)
-        #expect(ftruncate(file.raw, 1) == -1 && errno == EPERM)
-        #expect(ftruncate(file.raw, 1 << 20) == -1 && errno == EPERM)
-        #expect(try SealedMemory.read(file, limit: bytes.count) == bytes)
-        #expect(fcntl(file.raw, F_GETFD) & FD_CLOEXEC != 0)
+        let raw = file.raw
+        #expect(pwrite(raw, &byte, 1, 0) == -1 && errno == EPERM)
+        #expect(ftruncate(raw, 1) == -1 && errno == EPERM)
+        #expect(ftruncate(raw, 1 << 20) == -1 && errno == EPERM)
+        let read = try SealedMemory.read(file, limit: bytes.count)
+        #expect(read == bytes)
+        #expect(fcntl(raw, F_GETFD) & FD_CLOEXEC != 0)
     }
 
     @Test func `is not read when it is too long or not sealed`() throws {
         let file = try SealedMemory.make("test", bytes)
-        #expect(throws: SystemError.self) { try SealedMemory.read(file, limit: bytes.count - 1) }
+        #expect((try? SealedMemory.read(file, limit: bytes.count - 1)) == nil)
         let null = try Descriptor.open("/dev/null", .read)
-        #expect(!SealedMemory.isSealed(null))
-        #expect(throws: SystemError.self) { try SealedMemory.read(null, limit: 100) }
+        let isSealed = SealedMemory.isSealed(null)
+        #expect(!isSealed)
+        #expect((try? SealedMemory.read(null, limit: 100)) == nil)
     }
 }
