@@ -10,6 +10,8 @@ import X509
 ///   root-cert.pem             -> authority-N/root-cert.pem, for people and scripts
 ///   authority-1/              0700; the highest number counts
 ///     root-cert.pem  root-key.pem  ca-cert.pem  ca-key.pem  cert-chain.pem      0600
+///     rotation.json  other-root-cert.pem  other-root-key.pem                    0600, during a change of root
+///   tokens/  revoked/         0700; JoinTokenStore, RevocationList
 /// ```
 /// A generation is written under a hidden name and then renamed. A directory that holds files cannot be renamed over,
 /// so of several agents that start at once exactly one creates, whole or not at all, and the others read; no lock is
@@ -35,17 +37,36 @@ package struct AuthorityDirectory: Sendable {
         if hasOperatorFiles {
             return try CertificateIssuer(paths(in: path), trustDomain: trustDomain, now: now)
         }
+        var attempts = 0
+        while true {
+            let generation = try currentGeneration(now: now)
+            do throws(AuthorityError) {
+                let directory = directory(of: generation)
+                var issuer = try CertificateIssuer(paths(in: directory), trustDomain: trustDomain, now: now)
+                issuer.rotation = try AuthorityGeneration.rotation(in: directory)
+                linkRoot(of: generation)
+                return issuer
+            } catch {
+                // The end of a change of root removes what was being read; then there is a newer one.
+                attempts += 1
+                guard attempts < 3, try newestGeneration() != generation else { throw error }
+            }
+        }
+    }
+
+    /// The newest generation, after making the first or replacing an issuer that is due.
+    private func currentGeneration(now: Int64) throws(AuthorityError) -> Int {
         if try newestGeneration() == nil {
             let root = try NewAuthority.makeRoot(trustDomain, now: now)
-            try write(root, issuer: try NewAuthority.makeIssuer(trustDomain, root: root, now: now), asGeneration: 1)
+            let issuer = try NewAuthority.makeIssuer(trustDomain, root: root, now: now)
+            // If another agent was first, its one counts.
+            _ = try write(AuthorityGeneration(root: root, issuer: issuer, change: nil), asGeneration: 1)
         }
         let generation = try requiredGeneration()
         if let successor = try successor(of: generation, now: now) {
-            try write(successor.root, issuer: successor.issuer, asGeneration: generation + 1)
+            _ = try write(successor, asGeneration: generation + 1)
         }
-        let current = try requiredGeneration()
-        linkRoot(of: current)
-        return try CertificateIssuer(paths(in: directory(of: current)), trustDomain: trustDomain, now: now)
+        return try requiredGeneration()
     }
 
     // MARK: Reading
@@ -69,19 +90,16 @@ package struct AuthorityDirectory: Sendable {
         }
     }
 
-    private func newestGeneration() throws(AuthorityError) -> Int? {
+    func newestGeneration() throws(AuthorityError) -> Int? {
         do {
             return try FileManager.default.contentsOfDirectory(atPath: path)
-                .compactMap { name in
-                    name.hasPrefix(Self.generationPrefix) ? Int(name.dropFirst(Self.generationPrefix.count)) : nil
-                }
-                .max()
+                .compactMap(Self.generationNumber).max()
         } catch {
             throw AuthorityError(.fileUnusable, "the directory \(path) of the authority cannot be read: \(error)")
         }
     }
 
-    private func requiredGeneration() throws(AuthorityError) -> Int {
+    func requiredGeneration() throws(AuthorityError) -> Int {
         guard let generation = try newestGeneration() else {
             throw AuthorityError(.fileUnusable, "the directory \(path) of the authority was emptied while it was read")
         }
@@ -89,9 +107,7 @@ package struct AuthorityDirectory: Sendable {
     }
 
     /// What follows if the issuer is in the last third of its life; nil if nothing has to.
-    private func successor(
-        of generation: Int, now: Int64
-    ) throws(AuthorityError) -> (root: KeyedCertificate, issuer: KeyedCertificate)? {
+    private func successor(of generation: Int, now: Int64) throws(AuthorityError) -> AuthorityGeneration? {
         let directory = directory(of: generation)
         guard let issuer = try AuthorityFile.certificates("\(directory)/ca-cert.pem").first,
             issuer.notAfterSeconds - now < NewAuthority.issuerLifetimeInSeconds / 3,
@@ -99,52 +115,46 @@ package struct AuthorityDirectory: Sendable {
             // A root that ends before the issuer would cannot help.
             certificate.notAfterSeconds > issuer.notAfterSeconds
         else { return nil }
-        let root = KeyedCertificate(
-            certificate: certificate, key: try AuthorityFile.privateKey("\(directory)/root-key.pem"))
-        return (root, try NewAuthority.makeIssuer(trustDomain, root: root, now: now))
+        var successor = try AuthorityGeneration(reading: directory)
+        successor.issuer = try NewAuthority.makeIssuer(trustDomain, root: successor.root, now: now)
+        return successor
     }
 
     // MARK: Writing
 
-    /// Writes a generation, unless another agent wrote one of that number first: then that one counts.
-    private func write(
-        _ root: KeyedCertificate, issuer: KeyedCertificate, asGeneration generation: Int
-    ) throws(AuthorityError) {
+    /// Writes a generation.
+    /// - Returns: false if another wrote one of that number first: then that one counts.
+    func write(_ generation: AuthorityGeneration, asGeneration number: Int) throws(AuthorityError) -> Bool {
         let hidden = "\(path)/.new-\(String(UInt64.random(in: .min ... .max), radix: 16))"
-        let target = directory(of: generation)
+        let target = directory(of: number)
         do {
             // The directory is closed to others before a key is in it.
             try FileManager.default.createDirectory(
                 atPath: hidden, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
             defer { try? FileManager.default.removeItem(atPath: hidden) }
-            try put(try Encoding.pem(root.certificate), "\(hidden)/root-cert.pem")
-            try put(try root.key.serializeAsPEM().pemString + "\n", "\(hidden)/root-key.pem")
-            try put(try Encoding.pem(issuer.certificate), "\(hidden)/ca-cert.pem")
-            try put(try issuer.key.serializeAsPEM().pemString + "\n", "\(hidden)/ca-key.pem")
-            try put(try Encoding.pem(issuer.certificate), "\(hidden)/cert-chain.pem")
+            try generation.write(to: hidden)
             try FileManager.default.moveItem(atPath: hidden, toPath: target)
+            return true
         } catch {
             guard FileManager.default.fileExists(atPath: target) else {
                 throw AuthorityError(.fileUnusable, "the authority cannot be written to \(path): \(error)")
             }
+            return false
         }
     }
 
-    private func put(_ text: String, _ path: String) throws {
-        try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
-    }
-
     /// The link that people and scripts use; the authority does without.
-    private func linkRoot(of generation: Int) {
-        guard !exists("root-cert.pem") else { return }
-        try? FileManager.default.createSymbolicLink(
-            atPath: "\(path)/root-cert.pem", withDestinationPath: "\(Self.generationPrefix)\(generation)/root-cert.pem")
+    func linkRoot(of generation: Int) {
+        let link = "\(path)/root-cert.pem"
+        let destination = "\(Self.generationPrefix)\(generation)/root-cert.pem"
+        guard (try? FileManager.default.destinationOfSymbolicLink(atPath: link)) != destination else { return }
+        try? FileManager.default.removeItem(atPath: link)
+        try? FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: destination)
     }
 
     /// Whether the operator put something here. An incomplete set counts, too: to make an authority next to it would
     /// hide the mistake.
-    private var hasOperatorFiles: Bool {
+    var hasOperatorFiles: Bool {
         if exists("ca-key.pem") || exists("ca-cert.pem") || exists("cert-chain.pem") { return true }
         guard exists("root-cert.pem") else { return false }
         let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(path)/root-cert.pem")
@@ -155,7 +165,12 @@ package struct AuthorityDirectory: Sendable {
 
     private static let generationPrefix = "authority-"
 
-    private func directory(of generation: Int) -> String { "\(path)/\(Self.generationPrefix)\(generation)" }
+    /// The number in a generation's name; nil for other names.
+    static func generationNumber(of name: String) -> Int? {
+        name.hasPrefix(generationPrefix) ? Int(name.dropFirst(generationPrefix.count)) : nil
+    }
+
+    func directory(of generation: Int) -> String { "\(path)/\(Self.generationPrefix)\(generation)" }
 
     private func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/\(name)") }
 

@@ -16,6 +16,16 @@ package struct AuthorityError: Error, Hashable, Sendable, CustomStringConvertibl
         case identityRefused
         /// Making or signing a certificate failed.
         case signingFailed
+        /// A join token is malformed, was never made here, or was deleted.
+        case tokenUnknown
+        /// A join token is no longer valid.
+        case tokenExpired
+        /// A join token was made for a node of another name.
+        case tokenForOtherNode
+        /// A join token has let another key in already.
+        case tokenUsed
+        /// This step of a change of root is not due now.
+        case rotationRefused
     }
 
     /// The cause.

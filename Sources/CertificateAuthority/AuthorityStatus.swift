@@ -1,3 +1,4 @@
+import Crypto
 import FoundationEssentials
 import X509
 
@@ -13,22 +14,24 @@ package struct AuthorityStatus: Hashable, Sendable {
         package let notBefore: Int64
         /// Last second of validity, since 1970.
         package let notAfter: Int64
+        /// SHA-256 of its DER: 64 lower-case hexadecimal digits.
+        package let fingerprint: String
 
         init(_ certificate: Certificate) {
             subject = certificate.subject.commonName ?? certificate.subject.description
-            serial = certificate.serialNumber.bytes.map {
-                $0 < 16 ? "0\(String($0, radix: 16))" : String($0, radix: 16)
-            }
-            .joined()
+            serial = certificate.serialNumber.bytes.hexadecimal
             notBefore = certificate.notBeforeSeconds
             notAfter = certificate.notAfterSeconds
+            fingerprint = ((try? Encoding.der(certificate)).map { Array(SHA256.hash(data: $0)) } ?? []).hexadecimal
         }
     }
 
-    /// Every root that is trusted.
+    /// Every root that is trusted; of an own authority the one that signs first.
     package let roots: [Item]
     /// What signs workload certificates.
     package let issuer: Item
+    /// The change of root that is under way; nil if there is none, or if the operator brings the files.
+    package let rotation: RootRotation?
 }
 
 extension Certificate {

@@ -19,11 +19,18 @@ package struct CertificateIssuer: Sendable {
     let roots: [Certificate]
     /// The time that every certificate from the leaf to the root is within.
     let validity: ClosedRange<Int64>
+    /// The change of root that the files are in the middle of.
+    var rotation: RootRotation?
 
     /// What the status report shows.
     package var status: AuthorityStatus {
-        AuthorityStatus(roots: roots.map(AuthorityStatus.Item.init), issuer: AuthorityStatus.Item(certificate))
+        AuthorityStatus(
+            roots: roots.map(AuthorityStatus.Item.init), issuer: AuthorityStatus.Item(certificate), rotation: rotation)
     }
+
+    /// Every trusted root, PEM.
+    /// - Throws: `signingFailed` if a certificate cannot be encoded.
+    package func rootsPEM() throws(AuthorityError) -> String { try roots.mapTyped(Encoding.pem).joined() }
 
     /// Every trusted root, DER.
     /// - Throws: `signingFailed` if a certificate cannot be encoded.
@@ -43,18 +50,12 @@ package struct CertificateIssuer: Sendable {
             throw AuthorityError(.identityRefused, "\(identity) is not of the trust domain \(trustDomain)")
         }
         let publicKey = try SigningRequest.publicKey(der: requestDER)
-        guard validity.contains(now) else {
-            throw AuthorityError(
-                .authorityExpired,
-                "the authority is valid from \(validity.lowerBound) to \(validity.upperBound), now is \(now)")
-        }
         let longest = Self.lifetimeInSeconds
         let lifetime = lifetimeInSeconds > 0 ? min(lifetimeInSeconds, longest) : longest
-        // Within `validity`, so neither sum can overflow.
-        let start = max(now - Self.backdatingInSeconds, validity.lowerBound)
-        let end = min(now + lifetime, validity.upperBound)
-        let leaf = try LeafCertificate.make(for: identity, publicKey, validity: start...end, issuer: self)
-        return try issued(leaf, validity: start...end)
+        let validity = try leafValidity(lifetimeInSeconds: lifetime, now: now)
+        let leaf = try LeafCertificate.make(
+            for: identity.description, publicKey, validity: validity, issuer: self)
+        return try issued(leaf, validity: validity)
     }
 
     /// Signs as `sign(requestDER:)` does; the request is PEM.
@@ -66,12 +67,23 @@ package struct CertificateIssuer: Sendable {
             lifetimeInSeconds: lifetimeInSeconds, now: now)
     }
 
-    private func issued(_ leaf: Certificate, validity: ClosedRange<Int64>) throws(AuthorityError) -> IssuedCertificate {
+    /// Begins a little in the past, for peers whose clocks are behind, and ends with the certificates above.
+    func leafValidity(lifetimeInSeconds: Int64, now: Int64) throws(AuthorityError) -> ClosedRange<Int64> {
+        guard validity.contains(now) else {
+            throw AuthorityError(
+                .authorityExpired,
+                "the authority is valid from \(validity.lowerBound) to \(validity.upperBound), now is \(now)")
+        }
+        // Within `validity`, so neither sum can overflow.
+        return max(
+            now - Self.backdatingInSeconds, validity.lowerBound)...min(now + lifetimeInSeconds, validity.upperBound)
+    }
+
+    func issued(_ leaf: Certificate, validity: ClosedRange<Int64>) throws(AuthorityError) -> IssuedCertificate {
         let chain = [leaf] + intermediates
-        let rootBundle = try roots.mapTyped(Encoding.pem).joined()
         return IssuedCertificate(
             chain: try chain.mapTyped(Encoding.der), roots: try rootsDER(),
-            chainPEM: try chain.mapTyped(Encoding.pem) + [rootBundle],
+            chainPEM: try chain.mapTyped(Encoding.pem) + [try rootsPEM()],
             notBefore: validity.lowerBound, notAfter: validity.upperBound)
     }
 }

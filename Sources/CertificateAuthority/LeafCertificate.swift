@@ -1,13 +1,15 @@
 import FoundationEssentials
-import Mesh
 import SwiftASN1
 import X509
 
-/// Workload certificates (SPIFFE X509-SVID): one URI and no other name, for both ends of a connection.
+/// The certificates that the authority gives to others (SPIFFE X509-SVID): one URI and no other name.
 enum LeafCertificate {
+    /// - Parameters:
+    ///   - identity: the URI.
+    ///   - usages: which ends of a connection it is for; workloads are both.
     static func make(
-        for identity: SPIFFEID, _ publicKey: Certificate.PublicKey, validity: ClosedRange<Int64>,
-        issuer: CertificateIssuer
+        for identity: String, _ publicKey: Certificate.PublicKey, validity: ClosedRange<Int64>,
+        usages: [ExtendedKeyUsage.Usage] = [.serverAuth, .clientAuth], issuer: CertificateIssuer
     ) throws(AuthorityError) -> Certificate {
         do {
             let issuerKeyIdentifier = try issuer.certificate.extensions.subjectKeyIdentifier?.keyIdentifier
@@ -19,9 +21,9 @@ enum LeafCertificate {
                 extensions: try Certificate.Extensions {
                     Critical(BasicConstraints.notCertificateAuthority)
                     Critical(KeyUsage(digitalSignature: true))
-                    try ExtendedKeyUsage([.serverAuth, .clientAuth])
+                    try ExtendedKeyUsage(usages)
                     // Critical, since the subject is empty (RFC 5280 section 4.2.1.6).
-                    Critical(SubjectAlternativeNames([.uniformResourceIdentifier(identity.description)]))
+                    Critical(SubjectAlternativeNames([.uniformResourceIdentifier(identity)]))
                     AuthorityKeyIdentifier(keyIdentifier: issuerKeyIdentifier)
                 },
                 issuerPrivateKey: issuer.key)
