@@ -1,7 +1,7 @@
 import Addressing
 
 /// A field of a match, to say which one did not match.
-enum AuthorizationField: Hashable, Sendable {
+enum AuthorizationField: Hashable, Sendable, CaseIterable {
     case principals, notPrincipals
     case namespaces, notNamespaces
     case serviceAccounts, notServiceAccounts

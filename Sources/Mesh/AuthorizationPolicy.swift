@@ -42,10 +42,12 @@ package struct AuthorizationPolicy: Hashable, Sendable {
     /// Evaluated, counted and logged, never enforced.
     package var isDryRun: Bool
     package var origin: Origin
+    /// What of its rules needs HTTP, by the number of the rule, rising.
+    package var httpParts: [HTTPPart]
 
     package init(
         name: NamespacedName, scope: Scope, action: Action, rules: [AuthorizationRule], isDryRun: Bool = false,
-        origin: Origin = .authorizationPolicy
+        origin: Origin = .authorizationPolicy, httpParts: [HTTPPart] = []
     ) {
         self.name = name
         self.scope = scope
@@ -53,6 +55,7 @@ package struct AuthorizationPolicy: Hashable, Sendable {
         self.rules = rules
         self.isDryRun = isDryRun
         self.origin = origin
+        self.httpParts = httpParts
     }
 }
 

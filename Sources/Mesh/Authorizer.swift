@@ -1,48 +1,57 @@
 /// Decides about connections. The only place where policies are evaluated: the agent, the waypoint, `explain` and
 /// the dry run all ask it.
 package enum Authorizer {
+    /// The verdict on a connection to `workload`: whether it must come from a waypoint and does, then the policies
+    /// that apply.
+    package static func decide(_ facts: ConnectionFacts, to workload: Workload, in snapshot: MeshSnapshot) -> Verdict {
+        let verdict = decide(facts, policies: snapshot.policies(for: workload))
+        switch WaypointRequirement(port: facts.destinationPort, of: workload, in: snapshot).judge(facts) {
+        case .satisfied: return verdict
+        case .missed(let detail):
+            var refusal = Verdict(basis: .notFromWaypoint, reason: .notFromWaypoint, detail: detail)
+            refusal.audited = verdict.audited
+            return refusal
+        }
+    }
+
     /// The verdict of `policies` (those that apply to the destination, in a stable order) on a connection.
     ///
-    /// Any CUSTOM that matches denies (nobody here can ask its authorizer), then any DENY, the refusal of plaintext
-    /// first since it is the plainer cause; without an ALLOW the rest is allowed; else any ALLOW that matches allows.
+    /// Plaintext that is not accepted is refused first, since that is the plainest cause. Then any CUSTOM that
+    /// matches denies (nobody here can ask its authorizer), then any DENY; without an ALLOW the rest is allowed; else
+    /// any ALLOW that matches allows.
     package static func decide(_ facts: ConnectionFacts, policies: [AuthorizationPolicy]) -> Verdict {
         var verdict = ruling(on: facts, policies: policies)
         if verdict.basis == .noAllowMatch { verdict.misses = misses(of: policies, on: facts) }
         for policy in policies where policy.action == .audit && !policy.isDryRun {
             if policy.matchingRule(facts) != nil { verdict.audited.append(policy.name) }
         }
-        if policies.contains(where: \.isDryRun) { verdict.dryRun = dryRun(of: policies, on: facts) }
+        if policies.contains(where: \.isDryRun) { verdict.dryRun = dryRun(of: policies, on: facts, actual: verdict) }
         return verdict
     }
 
     private static func ruling(on facts: ConnectionFacts, policies: [AuthorizationPolicy]) -> Verdict {
-        if let (policy, rule) = firstMatch(in: policies, on: facts, where: { $0.action == .custom }) {
-            return Verdict(basis: .customMatch, reason: .policyDeny, policy: policy.name, rule: rule)
-        }
-        if let (policy, rule) = firstMatch(
-            in: policies, on: facts, where: { $0.action == .deny && $0.origin == .peerAuthentication })
-        {
-            return Verdict(basis: .denyMatch, reason: .plaintextRefused, policy: policy.name, rule: rule)
-        }
-        if let (policy, rule) = firstMatch(
-            in: policies, on: facts, where: { $0.action == .deny && $0.origin == .authorizationPolicy })
-        {
-            return Verdict(basis: .denyMatch, reason: .policyDeny, policy: policy.name, rule: rule)
+        for phase in [EvaluationPhase.plaintext, .custom, .deny] {
+            if let (policy, position) = firstMatch(in: policies, on: facts, phase: phase) {
+                return Verdict(
+                    basis: phase == .custom ? .customMatch : .denyMatch,
+                    reason: phase == .plaintext ? .plaintextRefused : .policyDeny, policy: policy.name,
+                    rule: policy.ruleNumber(position))
+            }
         }
         guard policies.contains(where: { $0.action == .allow && !$0.isDryRun }) else {
             return Verdict(basis: .noAllowPolicy)
         }
-        if let (policy, rule) = firstMatch(in: policies, on: facts, where: { $0.action == .allow }) {
-            return Verdict(basis: .allowMatch, policy: policy.name, rule: rule)
+        if let (policy, position) = firstMatch(in: policies, on: facts, phase: .allow) {
+            return Verdict(basis: .allowMatch, policy: policy.name, rule: policy.ruleNumber(position))
         }
         return Verdict(basis: .noAllowMatch, reason: .noAllowMatch)
     }
 
     private static func firstMatch(
-        in policies: [AuthorizationPolicy], on facts: ConnectionFacts, where isWanted: (AuthorizationPolicy) -> Bool
+        in policies: [AuthorizationPolicy], on facts: ConnectionFacts, phase: EvaluationPhase
     ) -> (AuthorizationPolicy, Int)? {
-        for policy in policies where !policy.isDryRun && isWanted(policy) {
-            if let rule = policy.matchingRule(facts) { return (policy, rule) }
+        for policy in policies where !policy.isDryRun && policy.phase == phase {
+            if let position = policy.matchingRule(facts) { return (policy, position) }
         }
         return nil
     }
@@ -51,26 +60,46 @@ package enum Authorizer {
         policies.filter { $0.action == .allow && !$0.isDryRun }.flatMap { $0.misses(facts) }
     }
 
-    /// What each policy in dry run would have done, had it been in force beside the others.
-    private static func dryRun(of policies: [AuthorizationPolicy], on facts: ConnectionFacts) -> [DryRunOutcome] {
-        let isAllowedBySome = policies.contains { $0.action == .allow && $0.matchingRule(facts) != nil }
-        return policies.filter(\.isDryRun).compactMap { policy in
-            let matches = policy.matchingRule(facts) != nil
-            switch policy.action {
-            case .deny, .custom:
-                return matches ? DryRunOutcome(policy: policy.name, effect: .wouldDeny) : nil
-            case .allow:
-                if matches { return DryRunOutcome(policy: policy.name, effect: .wouldAllow) }
-                return isAllowedBySome ? nil : DryRunOutcome(policy: policy.name, effect: .wouldDeny)
-            case .audit:
-                return nil
-            }
+    /// Which policies in dry run would turn the actual verdict, were all of them in force beside the others.
+    private static func dryRun(
+        of policies: [AuthorizationPolicy], on facts: ConnectionFacts, actual: Verdict
+    ) -> [DryRunOutcome] {
+        let dry = policies.filter(\.isDryRun)
+        let refusing = dry.filter { ($0.action == .deny || $0.action == .custom) && $0.matchingRule(facts) != nil }
+        let allowing = policies.filter { $0.action == .allow && $0.matchingRule(facts) != nil }.map(\.name)
+        guard !actual.isAllowed else {
+            let narrowing = allowing.isEmpty ? dry.filter { $0.action == .allow } : []
+            return (refusing + narrowing).map { DryRunOutcome(policy: $0.name, effect: .wouldDeny) }
         }
+        // Only what fails for want of an ALLOW can be allowed by one more.
+        guard actual.basis == .noAllowMatch, refusing.isEmpty else { return [] }
+        return allowing.map { DryRunOutcome(policy: $0, effect: .wouldAllow) }
     }
 }
 
+/// The order in which policies are looked at.
+enum EvaluationPhase: Int, Comparable {
+    case plaintext
+    case custom
+    case deny
+    case allow
+    case audit
+
+    static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
+}
+
 extension AuthorizationPolicy {
-    /// The first rule that matches, counted from 0; nil if none does, as of a policy without rules.
+    /// When its turn comes.
+    var phase: EvaluationPhase {
+        switch action {
+        case .custom: .custom
+        case .deny: origin == .peerAuthentication ? .plaintext : .deny
+        case .allow: .allow
+        case .audit: .audit
+        }
+    }
+
+    /// The position of the first rule that matches; nil if none does, as of a policy without rules.
     func matchingRule(_ facts: ConnectionFacts) -> Int? {
         rules.firstIndex { rule in
             rule.clauses.allSatisfy { $0.matches(facts, doubtMatches: action.doubtMatches) }
@@ -79,20 +108,26 @@ extension AuthorizationPolicy {
 
     /// Why each rule does not match. Only for policies that do not match.
     func misses(_ facts: ConnectionFacts) -> [PolicyMiss] {
-        guard !rules.isEmpty else {
+        let dropped = httpParts.filter(\.isDropped).map { part in
+            PolicyMiss(
+                policy: name, rule: part.rule, field: part.fields.joined(separator: ", "), wanted: "a waypoint",
+                was: "not seen at L4")
+        }
+        guard !rules.isEmpty || !dropped.isEmpty else {
             return [PolicyMiss(policy: name, rule: nil, field: "rules", wanted: "at least one rule", was: "none")]
         }
-        return rules.enumerated().compactMap { index, rule in
+        let missed = rules.enumerated().compactMap { position, rule in
             rule.clauses.lazy.compactMap {
-                $0.miss(of: name, rule: index, on: facts, doubtMatches: action.doubtMatches)
+                $0.miss(of: name, rule: ruleNumber(position), on: facts, doubtMatches: action.doubtMatches)
             }
             .first
         }
+        return dropped.isEmpty ? missed : (dropped + missed).sorted { ($0.rule ?? 0) < ($1.rule ?? 0) }
     }
 }
 
 extension AuthorizationClause {
-    fileprivate func matches(_ facts: ConnectionFacts, doubtMatches: Bool) -> Bool {
+    func matches(_ facts: ConnectionFacts, doubtMatches: Bool) -> Bool {
         if matches.isEmpty { return doubtMatches }
         return matches.contains { $0.firstMiss(facts, doubtMatches: doubtMatches) == nil }
     }

@@ -38,7 +38,7 @@ package struct LoadBalancer<Load: LoadView> {
             }
         }
         guard let first = search.draw.first else {
-            return .none(search.failure(of: service, port: port, endpoints: endpoints.count))
+            return .none(failure(of: service, port: port, endpoints: Array(endpoints.values)))
         }
         guard !service.hasClientAffinity, let second = search.draw.second else { return .endpoint(first.workload) }
         return .endpoint(isBusier(first.workload, than: second.workload) ? second.workload : first.workload)
@@ -48,31 +48,32 @@ package struct LoadBalancer<Load: LoadView> {
     fileprivate struct Search {
         var draw: EndpointDraw
         var rank = -1
-        var unhealthy = 0
-        var portless = 0
-        var addressless = 0
-        var tried = 0
-        var distant = 0
         var ejected = 0
     }
 
     private func consider(
         _ endpoint: EndpointRecord, of service: Service, port: UInt16, in search: inout Search, sparingEjected: Bool
     ) {
-        // The workload is only looked at in place: copying it would cost more than all the rest.
-        let record = endpoint.record
-        guard record.workload.isHealthy || service.publishesNotReady else { search.unhealthy += 1; return }
-        guard endpoint.targetPort(of: port) != nil else { search.portless += 1; return }
-        guard !record.workload.addresses.isEmpty else { search.addressless += 1; return }
-        guard excluded.isEmpty || !excluded.contains(record.workload.uid) else { search.tried += 1; return }
-        guard let rank = rank(of: record, under: service.loadBalancing) else { search.distant += 1; return }
-        guard !sparingEjected || !load.isEjected(record.workload.uid) else { search.ejected += 1; return }
+        guard case .usable(let rank) = standing(of: endpoint, service: service, port: port) else { return }
+        guard !sparingEjected || !load.isEjected(endpoint.record.workload.uid) else { search.ejected += 1; return }
         guard rank >= search.rank else { return }
         if rank > search.rank {
             search.rank = rank
             search.draw = search.draw.restarted
         }
-        search.draw.add(record)
+        search.draw.add(endpoint.record)
+    }
+
+    /// Whether `endpoint` can take a connection to `port` of `service`, and how near it is.
+    func standing(of endpoint: EndpointRecord, service: Service, port: UInt16) -> EndpointStanding {
+        // The workload is only looked at in place: copying it would cost more than all the rest.
+        let record = endpoint.record
+        guard record.workload.isHealthy || service.publishesNotReady else { return .unusable(.notReady) }
+        guard endpoint.targetPort(of: port) != nil else { return .unusable(.portless) }
+        guard !record.workload.addresses.isEmpty else { return .unusable(.addressless) }
+        guard excluded.isEmpty || !excluded.contains(record.workload.uid) else { return .unusable(.tried) }
+        guard let rank = rank(of: record, under: service.loadBalancing) else { return .unusable(.distant) }
+        return .usable(rank: rank)
     }
 
     /// How near the endpoint is: the higher the nearer; nil if it must not be used at all.
@@ -104,14 +105,32 @@ package enum EndpointChoice: Hashable, Sendable {
     case none(String)
 }
 
-extension LoadBalancer.Search {
-    fileprivate func failure(of service: Service, port: UInt16, endpoints: Int) -> String {
-        let causes: [(Int, String)] = [
-            (unhealthy, "not ready"), (portless, "not serving port \(port)"), (addressless, "without an address"),
-            (tried, "tried in vain"), (distant, "too far under its traffic policy"),
-        ]
-        let listed = causes.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
-        return "service \(service.name) has \(endpoints) endpoint\(endpoints == 1 ? "" : "s"), none usable: \(listed)"
+/// Whether an endpoint can take a connection.
+enum EndpointStanding: Hashable, Sendable {
+    /// The higher the rank the nearer.
+    case usable(rank: Int)
+    case unusable(Cause)
+
+    /// Why it cannot, in words that follow its name.
+    enum Cause: String, Hashable, Sendable, CaseIterable {
+        case notReady = "not ready"
+        case portless = "not serving the port"
+        case addressless = "without an address"
+        case tried = "tried in vain"
+        case distant = "too far under its traffic policy"
+    }
+}
+
+extension LoadBalancer {
+    private func failure(of service: Service, port: UInt16, endpoints: [EndpointRecord]) -> String {
+        let standings = endpoints.map { standing(of: $0, service: service, port: port) }
+        let listed = EndpointStanding.Cause.allCases.compactMap { cause -> String? in
+            let count = standings.count { $0 == .unusable(cause) }
+            guard count > 0 else { return nil }
+            return "\(count) \(cause == .portless ? "not serving port \(port)" : cause.rawValue)"
+        }
+        let noun = "endpoint\(endpoints.count == 1 ? "" : "s")"
+        return "service \(service.name) has \(endpoints.count) \(noun), none usable: \(listed.joined(separator: ", "))"
     }
 }
 

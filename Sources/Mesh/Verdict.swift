@@ -12,6 +12,8 @@ package struct Verdict: Hashable, Sendable {
         case customMatch
         /// ALLOW policies apply and none matched.
         case noAllowMatch
+        /// Only its waypoint may connect here, and the peer is not it.
+        case notFromWaypoint
     }
 
     package let basis: Basis
@@ -19,20 +21,25 @@ package struct Verdict: Hashable, Sendable {
     package let reason: Reason?
     /// The policy that decided; nil if none did by matching.
     package let policy: NamespacedName?
-    /// Which rule of that policy matched, counted from 0.
+    /// Which rule of that policy matched, counted from 0 as it is written.
     package let rule: Int?
+    /// For `notFromWaypoint`: which waypoint was wanted, in words.
+    package let detail: String?
     /// For `noAllowMatch`: each ALLOW policy considered, rule by rule, with the first field that did not match.
     package var misses: [PolicyMiss] = []
     /// AUDIT policies that matched.
     package var audited: [NamespacedName] = []
-    /// What the policies in dry run would have done.
+    /// The policies in dry run that would have turned the verdict.
     package var dryRun: [DryRunOutcome] = []
 
-    init(basis: Basis, reason: Reason? = nil, policy: NamespacedName? = nil, rule: Int? = nil) {
+    init(
+        basis: Basis, reason: Reason? = nil, policy: NamespacedName? = nil, rule: Int? = nil, detail: String? = nil
+    ) {
         self.basis = basis
         self.reason = reason
         self.policy = policy
         self.rule = rule
+        self.detail = detail
     }
 
     package var isAllowed: Bool { reason == nil }

@@ -26,6 +26,8 @@ package struct Workload: Hashable, Sendable {
     package var policies: [NamespacedName]
     /// Waypoint for traffic that is addressed to this workload itself.
     package var waypoint: WaypointAddress?
+    /// Who may come around the waypoint.
+    package var waypointExceptions: WaypointExceptions
     /// Weight among equals; at least 1.
     package var capacity: UInt32
 
@@ -35,7 +37,8 @@ package struct Workload: Hashable, Sendable {
         tunnelProtocol: TunnelProtocol = .none, isHealthy: Bool = true, locality: Locality = Locality(),
         owner: WorkloadOwner? = nil, canonicalName: String? = nil, canonicalRevision: String = "latest",
         services: [NamespacedName: [PortMapping]] = [:], policies: [NamespacedName] = [],
-        waypoint: WaypointAddress? = nil, capacity: UInt32 = 1
+        waypoint: WaypointAddress? = nil, waypointExceptions: WaypointExceptions = WaypointExceptions(),
+        capacity: UInt32 = 1
     ) {
         self.uid = uid
         self.name = name
@@ -55,6 +58,7 @@ package struct Workload: Hashable, Sendable {
         self.services = services
         self.policies = policies
         self.waypoint = waypoint
+        self.waypointExceptions = waypointExceptions
         self.capacity = max(1, capacity)
     }
 

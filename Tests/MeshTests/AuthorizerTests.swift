@@ -244,6 +244,49 @@ let strict = policy(
         #expect(wide.dryRun == [DryRunOutcome(policy: named("pay/a"), effect: .wouldAllow)])
     }
 
+    @Test func `speaks of a dry run only where it would turn the verdict`() {
+        let dryAllow = policy("pay/a", .allow, rules: [anything], dryRun: true)
+        let dryDeny = policy("pay/d", .deny, rules: [anything], dryRun: true)
+        let allowNobody = policy("pay/n", .allow, rules: [])
+        let deny = policy("pay/x", .deny, rules: [anything])
+        #expect(decide(facts(), dryAllow).dryRun.isEmpty)
+        #expect(decide(facts(), dryAllow, policy("pay/b", .allow, rules: [anything])).dryRun.isEmpty)
+        #expect(decide(facts(), dryAllow, deny).dryRun.isEmpty)
+        #expect(decide(facts(), dryDeny, deny).dryRun.isEmpty)
+        #expect(decide(facts(), dryAllow, dryDeny, allowNobody).dryRun.isEmpty)
+        #expect(decide(facts(from: nil), dryAllow, strict).dryRun.isEmpty)
+        #expect(decide(facts(), dryAllow, dryDeny).dryRun.map(\.policy) == [named("pay/d")])
+        let custom = decide(facts(), policy("pay/c", .custom, rules: [anything], dryRun: true))
+        #expect(custom.isAllowed)
+        #expect(custom.dryRun == [DryRunOutcome(policy: named("pay/c"), effect: .wouldDeny)])
+        let two = decide(facts(), dryAllow, policy("pay/b", .allow, rules: [], dryRun: true))
+        #expect(two.isAllowed && two.dryRun.isEmpty)
+    }
+
+    @Test func `refuses plaintext under STRICT before it asks CUSTOM`() {
+        let verdict = decide(facts(from: nil), policy("pay/c", .custom, rules: [anything]), strict)
+        #expect(verdict.reason == .plaintextRefused)
+    }
+
+    @Test func `counts rules as they are written, dropped ones included`() {
+        func allow(_ rules: [AuthorizationRule], dropped: [Int]) -> AuthorizationPolicy {
+            var policy = policy("pay/a", .allow, rules: rules)
+            policy.httpParts = dropped.map {
+                HTTPPart(rule: $0, isDropped: true, fields: ["to[].operation.paths", "to[].operation.methods"])
+            }
+            return policy
+        }
+        let nobody = rule { $0.namespaces = [.exact("nobody")] }
+        #expect(decide(facts(), allow([nobody, anything], dropped: [0, 2])).rule == 3)
+        #expect(decide(facts(), allow([nobody, anything], dropped: [1])).rule == 2)
+        #expect(decide(facts(), allow([nobody, anything], dropped: [2])).rule == 1)
+        let missed = decide(facts(), allow([nobody], dropped: [1]))
+        #expect(missed.misses.map(\.rule) == [0, 1])
+        #expect(missed.misses.last?.text
+            == "rule 1: to[].operation.paths, to[].operation.methods is not seen at L4, wanted a waypoint")
+        #expect(decide(facts(), allow([], dropped: [0])).reason == .noAllowMatch)
+    }
+
     @Test func `only records with AUDIT`() {
         let verdict = decide(
             facts(), policy("pay/a", .audit, rules: [anything]), policy("pay/b", .audit, rules: []),
@@ -312,20 +355,78 @@ let strict = policy(
             ])
     }
 
-    @Test func `considers every policy`() {
+    @Test func `considers every policy, in the order of evaluation`() {
+        var allow = policy(
+            "pay/allow", .allow,
+            rules: [
+                AuthorizationRule(clauses: [
+                    AuthorizationClause(
+                        kind: .from, matches: [match { $0.namespaces = [.exact("x")] }, match { $0.principals = [.suffix("/sa/web")] }]),
+                    AuthorizationClause(kind: .to, matches: [match { $0.destinationPorts = [80, 8080] }]),
+                ])
+            ])
+        allow.httpParts = [HTTPPart(rule: 0, isDropped: true, fields: ["to[].operation.paths"])]
         let policies = [
+            policy("pay/audit", .audit, rules: [rule { $0.notNamespaces = [.exact("x")] }]), allow,
             policy("pay/deny", .deny, rules: [rule { $0.namespaces = [.exact("x")] }]),
-            policy("pay/allow", .allow, rules: [anything]),
-            policy("pay/dry", .deny, rules: [anything], dryRun: true),
+            policy("pay/dry", .deny, rules: [anything], dryRun: true), strict,
+            policy("pay/custom", .custom, rules: []),
         ]
         let explanation = Explanation(facts(), policies: policies)
         #expect(
             explanation.lines == [
-                "allowed by pay/allow rule 0",
+                "allowed by pay/allow rule 1",
+                "PeerAuthentication root/strict: no match",
+                "  rule 0: from[].source.notPrincipals is cluster.local/ns/shop/sa/web, wanted anything but *",
+                "CUSTOM pay/custom: no match",
+                "  rules is none, wanted at least one rule",
                 "DENY pay/deny: no match",
                 "  rule 0: from[].source.namespaces is shop, wanted x",
-                "ALLOW pay/allow: rule 0 matches",
-                "DENY pay/dry (dry run): rule 0 matches",
+                "DENY pay/dry (dry run, would-deny): rule 0 matches",
+                "ALLOW pay/allow: rule 1 matches",
+                "  from[].source.principals is cluster.local/ns/shop/sa/web: */sa/web",
+                "  to[].operation.ports is 8080: 8080",
+                "  rule 0 dropped: needs a waypoint: to[].operation.paths",
+                "AUDIT pay/audit: rule 0 matches",
+                "  from[].source.notNamespaces is shop: anything but x",
+            ])
+        #expect(explanation.considered.filter(\.isDecisive).map(\.policy) == [named("pay/allow")])
+    }
+
+    @Test(arguments: [
+        (AuthorizationClause.Kind.when, "when[source.ip].values", "10.0.0.1", "10.0.0.0/8"),
+        (.to, "to[].operation.ipBlocks", "10.0.0.2", "10.0.0.2/32"),
+        (.from, "from[].source.serviceAccounts", "shop/web", "shop/web"),
+        (.when, "when[source.namespace].values", "shop", "s*"),
+        (.when, "when[destination.port].notValues", "8080", "anything but 1"),
+    ])
+    func `names the value that made a rule match`(
+        kind: AuthorizationClause.Kind, field: String, was: String, value: String
+    ) {
+        let rule = rule(kind) {
+            switch field.split(separator: "[").last {
+            case "source.ip].values": $0.sourceIPs = [IPPrefix("192.0.2.0/24")!, IPPrefix("10.0.0.0/8")!]
+            case "].operation.ipBlocks": $0.destinationIPs = [IPPrefix("10.0.0.2")!]
+            case "].source.serviceAccounts": $0.serviceAccounts = [named("a/b"), named("shop/web")]
+            case "source.namespace].values": $0.namespaces = [.prefix("p"), .prefix("s")]
+            default: $0.notDestinationPorts = [1]
+            }
+        }
+        let explanation = Explanation(facts(), policies: [policy(.deny, rules: [rule])])
+        #expect(explanation.considered.first?.matches == [FieldMatch(field: field, value: value, was: was)])
+    }
+
+    @Test func `says which policies of the workload are missing, and what HTTP parts a DENY lost`() {
+        var deny = policy("pay/d", .deny, rules: [anything])
+        deny.httpParts = [HTTPPart(rule: 0, isDropped: false, fields: ["when[request.headers[x]]"])]
+        let api = pod("api", in: "pay", at: ["10.0.0.2"], policies: ["pay/d", "pay/gone"].map(named))
+        let explanation = Explanation(facts(), to: api, in: mesh([api], [], [deny]))
+        #expect(
+            explanation.lines == [
+                "denied, POLICY_DENY: pay/d rule 0",
+                "DENY pay/d: rule 0 matches",
+                "  rule 0 matches more than written: needs a waypoint: when[request.headers[x]]",
+                "pay/gone: named by the workload, but not known",
             ])
     }
 

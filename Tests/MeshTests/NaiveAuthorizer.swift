@@ -9,9 +9,9 @@ enum NaiveAuthorizer {
         func matching(_ action: AuthorizationPolicy.Action) -> [AuthorizationPolicy] {
             enforced.filter { $0.action == action && matches($0, facts) }
         }
-        if !matching(.custom).isEmpty { return .policyDeny }
         let denying = matching(.deny)
         if denying.contains(where: { $0.origin == .peerAuthentication }) { return .plaintextRefused }
+        if !matching(.custom).isEmpty { return .policyDeny }
         if !denying.isEmpty { return .policyDeny }
         if !enforced.contains(where: { $0.action == .allow }) { return nil }
         return matching(.allow).isEmpty ? .noAllowMatch : nil
