@@ -10,6 +10,9 @@
     /// Blocks that are lent out now.
     package private(set) var lentCount = 0
 
+    /// Memory that it holds: what is lent out and what is kept for reuse.
+    package var heldByteCount: Int { unsafe (lentCount + free.count) * blockSize }
+
     /// - Parameters:
     ///   - blockSize: bytes per block, at least 1.
     ///   - keepAtMost: how many free blocks are kept for reuse.

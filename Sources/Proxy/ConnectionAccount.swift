@@ -1,11 +1,14 @@
 internal import Addressing
 internal import Mesh
 internal import Telemetry
+internal import Transport
 
 /// What one connection has to answer for: its record, and the bytes that were already counted.
 struct ConnectionAccount {
     private(set) var record: ConnectionRecord
-    private var counters: ConnectionCounters?
+    private var handles: ConnectionHandles?
+    /// Its place against the limits of its workload; left when it ends.
+    private var admission: Admission?
     private var counted = RelayedBytes()
 
     init(_ record: ConnectionRecord) {
@@ -21,6 +24,15 @@ struct ConnectionAccount {
     }
 
     // MARK: What is learned on the way
+
+    mutating func requested(_ destination: OriginalDestination) {
+        record.requested = destination.address
+    }
+
+    /// A way is looked for on that version of the mesh's state.
+    mutating func routing(snapshotVersion: UInt64) {
+        record.snapshotVersion = snapshotVersion
+    }
 
     mutating func routed(_ route: TunnelRoute, hostname: String?) {
         record.security = .mutualTLS
@@ -48,8 +60,17 @@ struct ConnectionAccount {
         record.destination.identity = identity
     }
 
-    mutating func judged(_ verdict: Verdict) {
+    /// The policies were asked about `facts`, on that version of the mesh's state.
+    mutating func judged(_ verdict: Verdict, on facts: ConnectionFacts, snapshotVersion: UInt64) {
         record.policy = verdict.accountablePolicy
+        record.facts = facts
+        record.snapshotVersion = snapshotVersion
+        record.audited = verdict.audited
+        record.dryRun = verdict.dryRun
+    }
+
+    mutating func admitted(_ admission: Admission) {
+        self.admission = admission
     }
 
     mutating func blame(_ reason: Reason, _ detail: String) {
@@ -60,43 +81,53 @@ struct ConnectionAccount {
     // MARK: Steps of its life
 
     mutating func opened(in journal: ConnectionJournal) {
-        counters = journal.opened(record)
+        handles = journal.opened(record)
     }
 
     /// Counts the bytes that came since the last time.
-    mutating func progressed(_ bytes: RelayedBytes, in journal: ConnectionJournal) {
-        guard let counters, bytes.sent >= counted.sent, bytes.received >= counted.received, bytes != counted else {
+    mutating func progressed(_ bytes: RelayedBytes, at moment: Moment, in journal: ConnectionJournal) {
+        guard let handles, bytes.sent >= counted.sent, bytes.received >= counted.received, bytes != counted else {
             return
         }
         journal.carried(
-            counters, towardsClient: bytes.received - counted.received, fromClient: bytes.sent - counted.sent)
+            handles, towardsClient: bytes.received - counted.received, fromClient: bytes.sent - counted.sent,
+            at: moment)
         counted = bytes
     }
 
     mutating func closed(_ end: RelayEnd, _ bytes: RelayedBytes, at moment: Moment, in journal: ConnectionJournal) {
-        progressed(bytes, in: journal)
+        progressed(bytes, at: moment, in: journal)
+        leave()
         record = current(bytes)
         record.closedAt = moment
-        if record.reason == nil, case .broken(let cause) = end {
-            record.reason = .peerReset
-            record.detail = cause.text
-        }
-        if let counters { journal.closed(record, counters) }
+        if record.reason == nil, case .broken(let cause) = end { blame(cause.reason, cause.text) }
+        if let handles { journal.closed(record, handles) }
     }
 
     mutating func refused(at moment: Moment, in journal: ConnectionJournal) {
+        leave()
         record.closedAt = moment
         journal.refused(record)
+    }
+
+    private mutating func leave() {
+        admission?.leave()
+        admission = nil
     }
 }
 
 extension RelayBreak {
+    /// As the log and the metrics name it.
+    var reason: Reason {
+        if case .tunnelLost(let failure) = self { failure.reason } else { .peerReset }
+    }
+
     /// As the log tells it.
     var text: String {
         switch self {
         case .clientReset: "the client reset the connection"
         case .serverReset: "the server reset the connection"
-        case .tunnelLost: "the tunnel was lost"
+        case .tunnelLost(let failure): failure.detail
         case .closedByUs: "closed by the agent"
         }
     }

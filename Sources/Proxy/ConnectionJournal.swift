@@ -1,6 +1,8 @@
 internal import Mesh
 internal import Synchronization
 package import Telemetry
+internal import Transport
+internal import Tunnel
 
 /// Where all loops write what happened to connections: metrics, access log, and the last refusals. Safe from any
 /// thread; nothing in it waits for a reader.
@@ -43,18 +45,24 @@ package final class ConnectionJournal: Sendable {
     private let agentMetrics: AgentMetrics
     private let log: AccessLogRing
     private let refusals: RefusalRing
+    /// Who talks to whom.
+    package let edges: EdgeTable
+    /// What the policies decided last.
+    package let flows: FlowRing
     private let writeNote: @Sendable (String) -> Void
     private let totals = Mutex(Totals())
 
     /// - Parameter note: takes a line for the agent's log about the data path itself.
     package init(
         metrics: ConnectionMetrics, agentMetrics: AgentMetrics, log: AccessLogRing, refusals: RefusalRing,
-        note: @escaping @Sendable (String) -> Void
+        edges: EdgeTable = EdgeTable(), flows: FlowRing = FlowRing(), note: @escaping @Sendable (String) -> Void
     ) {
         self.metrics = metrics
         self.agentMetrics = agentMetrics
         self.log = log
         self.refusals = refusals
+        self.edges = edges
+        self.flows = flows
         writeNote = note
     }
 
@@ -63,30 +71,46 @@ package final class ConnectionJournal: Sendable {
 
     func note(_ text: String) { writeNote(text) }
 
-    func decided(_ verdict: Verdict) { agentMetrics.decided(verdict) }
+    /// The policies decided about a connection that begins.
+    func decided(_ verdict: Verdict, _ flow: Flow) {
+        agentMetrics.decided(verdict)
+        flows.append(flow)
+    }
 
-    func opened(_ record: ConnectionRecord) -> ConnectionCounters {
+    /// A tunnel was ended because of what its peer does with HTTP/2.
+    func abused(_ failure: TunnelFailure) {
+        guard let kind = failure.abuse else { return }
+        agentMetrics.peerAbusedHTTP2(kind: kind.rawValue)
+        note("\(failure.peer?.description ?? "a peer") abuses HTTP/2: \(failure.detail)")
+    }
+
+    func opened(_ record: ConnectionRecord) -> ConnectionHandles {
         totals.withLock { totals in
             switch record.security {
             case .mutualTLS: totals.openedWithMutualTLS += 1
             case .plaintext: totals.openedInPlaintext += 1
             }
         }
-        return metrics.opened(record)
+        return ConnectionHandles(counters: metrics.opened(record), edge: edges.opened(record))
     }
 
-    func carried(_ counters: ConnectionCounters, towardsClient sent: UInt64, fromClient received: UInt64) {
-        counters.addSent(sent)
-        counters.addReceived(received)
+    func carried(
+        _ handles: ConnectionHandles, towardsClient sent: UInt64, fromClient received: UInt64, at moment: Moment
+    ) {
+        handles.counters.addSent(sent)
+        handles.counters.addReceived(received)
+        handles.edge.carried(fromClient: received, fromServer: sent, at: moment.secondsSince1970)
         totals.withLock { totals in
             totals.sentBytes &+= sent
             totals.receivedBytes &+= received
         }
     }
 
-    func closed(_ record: ConnectionRecord, _ counters: ConnectionCounters) {
+    func closed(_ record: ConnectionRecord, _ handles: ConnectionHandles) {
         totals.withLock { $0.closed += 1 }
-        metrics.closed(record, counters)
+        metrics.closed(record, handles.counters)
+        handles.edge.closed(at: (record.closedAt ?? record.openedAt).secondsSince1970)
+        edges.refused(record)
         log.append(record)
         refusals.append(record)
     }
@@ -96,9 +120,16 @@ package final class ConnectionJournal: Sendable {
             if record.reason?.isDenial ?? false { totals.denied += 1 } else { totals.failed += 1 }
         }
         metrics.failed(record)
+        edges.refused(record)
         log.append(record)
         refusals.append(record)
     }
+}
+
+/// What an open connection counts with.
+struct ConnectionHandles {
+    let counters: ConnectionCounters
+    let edge: EdgeHandle
 }
 
 extension Reason {

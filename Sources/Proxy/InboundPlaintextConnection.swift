@@ -56,15 +56,11 @@ final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate,
             return refuse(.selfCall, "port \(destination.address.port) belongs to the mesh itself")
         }
         guard let workload = pod.workload else { return refuse(.unknownDestination, "the pod's record has not come") }
-        let verdict = proxy.decide(facts, at: workload)
-        account.judged(verdict)
-        guard verdict.isAllowed else {
-            return refuse(verdict.reason ?? .internal, verdict.explanation.joined(separator: "; "))
-        }
+        if let refusal = admit(at: workload, peer: nil) { return refuse(refusal.reason, refusal.detail) }
         let connect = SocketConnect(
             to: destination.address,
             from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: destination.address.ip),
-            resources: proxy.resources, owner: self)
+            timeout: proxy.times.connect, resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
     }

@@ -58,14 +58,12 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
         guard let workload = pod.workload else {
             return refuse(.unknownDestination, "the pod's record has not come", status: 503)
         }
-        let verdict = proxy.decide(facts, at: workload)
-        account.judged(verdict)
-        guard verdict.isAllowed else {
-            return refuse(verdict.reason ?? .internal, verdict.explanation.joined(separator: "; "), status: 401)
+        if let refusal = admit(at: workload, peer: stream.peerIdentity) {
+            return refuse(refusal.reason, refusal.detail, status: RequestRefusal.status(for: refusal.reason))
         }
         let connect = SocketConnect(
             to: destination, from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: localAddress),
-            resources: proxy.resources, owner: self)
+            timeout: proxy.times.connect, resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
     }
@@ -142,7 +140,7 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
     func close(_ reason: Reason, _ detail: String) {
         account.blame(reason, detail)
         switch phase {
-        case .connecting: refuse(reason, detail, status: 401)
+        case .connecting: refuse(reason, detail, status: RequestRefusal.status(for: reason))
         case .relaying(let relay): relay.abort()
         case .over: break
         }

@@ -19,10 +19,23 @@ final class InboundTunnels: TunnelAcceptor.Delegate {
     }
 
     func accept(_ socket: consuming TCPSocket, as identity: SPIFFEID, _ tunnel: AcceptedTunnel) {
+        if let reached = proxy?.memoryLimitReached {
+            socket.setResetOnClose()
+            return tunnelFailed(
+                TunnelFailure(.limitMemory, MemoryBudget.text(of: reached), mayRetryElsewhere: true), of: tunnel)
+        }
         if let failure = acceptor.accept(socket, as: identity, tunnel) { tunnelFailed(failure, of: tunnel) }
     }
 
     func drain() { acceptor.drain() }
+
+    /// Tunnels that are open or being opened.
+    var count: Int { acceptor.count }
+
+    func reviewTrust() { acceptor.reviewTrust() }
+
+    /// Ends the handshakes that are under way.
+    func shutDown() { acceptor.giveUpHandshakes() }
 
     func drain(enrolment: UInt64) { acceptor.drain(enrolment: enrolment) }
 
@@ -60,11 +73,13 @@ final class InboundTunnels: TunnelAcceptor.Delegate {
 
     func tunnelFailed(_ failure: TunnelFailure, of tunnel: AcceptedTunnel) {
         guard let proxy else { return }
+        proxy.journal.abused(failure)
         var record = ConnectionRecord(
-            id: proxy.nextConnectionID(), direction: .inbound, security: .plaintext,
+            id: proxy.nextConnectionID(), direction: .inbound,
+            security: failure.peer == nil ? .plaintext : .mutualTLS,
             source: PeerFacts(
                 address: tunnel.client.address, workload: proxy.snapshot.workload(at: tunnel.client.address.ip),
-                identity: nil),
+                identity: failure.peer),
             destination: PeerFacts(
                 address: SocketAddress(tunnel.localAddress, MeshPorts.hbone),
                 workload: proxy.snapshot.workload(tunnel.workload),
@@ -72,7 +87,8 @@ final class InboundTunnels: TunnelAcceptor.Delegate {
             openedAt: proxy.moment)
         record.closedAt = proxy.moment
         record.reason = failure.reason
-        record.detail = failure.detail
+        record.detail = failure.abuse.map { "\($0.rawValue): \(failure.detail)" } ?? failure.detail
+        record.snapshotVersion = proxy.snapshot.version
         proxy.journal.refused(record)
     }
 }

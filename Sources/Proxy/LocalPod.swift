@@ -10,12 +10,17 @@ internal import Tunnel
 /// if they do not come within the loop's `patience`, it accepts all the same, so that each gets its refusal and a reason
 /// instead of silence.
 ///
+/// If its record goes, it waits for it anew: an update may remove and insert.
+///
 ///     waiting ──record and certificate, or patience over──> accepting ──drain──> closed
+///        ^────────────────────record gone─────────────────────┘
 final class LocalPod: TimerHandler {
     let uid: WorkloadUID
     /// Tells apart the pods that have one name one after the other.
     let enrolment: UInt64
     let stock: SocketStock
+    /// Its connections, counted over all loops.
+    let limits: WorkloadAccount
     private(set) var workload: Workload?
     private let proxy: ProxyLoop
     private var listeners: [PodListener] = []
@@ -28,6 +33,7 @@ final class LocalPod: TimerHandler {
         self.enrolment = enrolment
         self.stock = stock
         self.proxy = proxy
+        limits = proxy.limits.account(of: uid)
     }
 
     /// Takes the pod's three listeners and starts to wait for its record. Called once.
@@ -37,13 +43,24 @@ final class LocalPod: TimerHandler {
             PodListener(inboundPlaintext, loop: proxy.loop) { [unowned self] in acceptPlaintext($0, $1) },
             PodListener(hbone, loop: proxy.loop) { [unowned self] in acceptTunnel($0, $1) },
         ]
-        patienceTimer = proxy.loop.schedule(after: proxy.patience, self)
+        wait()
         refresh()
+    }
+
+    private func wait() {
+        if let patienceTimer { proxy.loop.cancel(patienceTimer) }
+        isPatienceOver = false
+        patienceTimer = proxy.loop.schedule(after: proxy.patience, self)
     }
 
     /// The mesh's state or the certificates changed.
     func refresh() {
+        let hadRecord = workload != nil
         workload = proxy.snapshot.workload(uid)
+        if hadRecord, workload == nil, !isClosed {
+            for listener in listeners { listener.pauseAccepting() }
+            wait()
+        }
         openIfReady()
     }
 

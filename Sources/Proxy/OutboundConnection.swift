@@ -25,10 +25,6 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
         case over
     }
 
-    /// How long the way may take to open, all attempts together: a dial, a handshake and the application's connect,
-    /// each with its own limit of 10 s. Reached only if a peer or the keeper gives no answer at all.
-    private static let openingTimeout = Duration.seconds(30)
-
     /// Endpoints that are tried before the first byte, the first one included.
     private static let mostAttempts = 3
 
@@ -62,6 +58,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
                 id: id, direction: .outbound, security: .plaintext,
                 source: PeerFacts(address: clientAddress.address, workload: pod.workload, identity: nil),
                 destination: PeerFacts(address: destination.address), openedAt: proxy.moment))
+        account.requested(destination)
     }
 
     /// Routes the connection. Called once.
@@ -74,6 +71,8 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
         guard let source = pod.workload else {
             return refuse(.unknownSource, "the controller has not told of \(pod.uid) yet")
         }
+        account.routing(snapshotVersion: proxy.snapshot.version)
+        if let refusal = admit(to: pod, source, peer: nil) { return refuse(refusal.reason, refusal.detail) }
         switch proxy.route(to: destination, from: source, excluding: tried) {
         case .tunnel(let route): open(route, from: source)
         case .plaintext(let route): connect(route)
@@ -96,7 +95,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
             destination: route.address)
         let request = ConnectRequest(
             authority: route.authority, baggage: Baggage(source), forwarded: nil, traceParent: nil)
-        if openingTimer == nil { openingTimer = proxy.loop.schedule(after: Self.openingTimeout, self) }
+        if openingTimer == nil { openingTimer = proxy.loop.schedule(after: proxy.times.opening, self) }
         let stream = proxy.tunnels.open(key, request, sockets: pod.stock, handler: self)
         // A refusal may have been told already, from inside the call.
         if case .over = phase, !isOver { phase = .opening(stream) }
@@ -113,7 +112,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
         openingTimer = nil
         guard case .opening(let stream) = phase else { return }
         stream.reset()
-        refuse(.upstreamTimeout, "no answer to the CONNECT within \(Self.openingTimeout)")
+        refuse(.upstreamTimeout, "no answer to the CONNECT within \(proxy.times.opening)")
     }
 
     private func stopTimer() {
@@ -164,7 +163,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
     private func retry(_ reason: Reason, _ detail: String) {
         if let endpoint { proxy.load.failed(to: endpoint) }
         guard account.record.service != nil, tried.count < Self.mostAttempts, let source = pod.workload,
-            started.duration(to: proxy.now) < SocketConnect.timeout,
+            started.duration(to: proxy.now) < proxy.times.connect,
             case .tunnel(let next) = proxy.route(to: destination, from: source, excluding: tried),
             !tried.contains(next.endpoint.uid)
         else { return refuse(reason, detail) }
@@ -175,12 +174,14 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
 
     private func connect(_ route: PlaintextRoute) {
         account.routed(route, hostname: proxy.hostname(of: route.service))
-        let connect = SocketConnect(to: route.address.address, from: nil, resources: proxy.resources, owner: self)
+        let connect = SocketConnect(
+            to: route.address.address, from: nil, timeout: proxy.times.connect, resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
     }
 
     func connected(_ socket: StreamSocket) {
+        socket.tuneForNetwork(findsDeadPeers: true)
         let relay = SocketRelay(client: client, server: socket, resources: proxy.resources, owner: self)
         phase = .relayingSocket(relay)
         account.opened(in: proxy.journal)
@@ -257,6 +258,11 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
         }
     }
 
-    /// Outbound connections are judged where they arrive.
-    func reevaluate() {}
+    /// Whether the destination accepts it is decided there; here, whether its namespace may still leave the mesh.
+    func reevaluate() {
+        guard account.record.security == .plaintext, let source = pod.record,
+            case .refused(.egressDenied, let detail) = proxy.route(to: destination, from: source, excluding: [])
+        else { return }
+        close(.policyChanged, "now refused: \(detail)")
+    }
 }

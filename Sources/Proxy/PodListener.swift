@@ -23,6 +23,7 @@ final class PodListener: EventHandler, TimerHandler {
         let listener = TCPSocket(listener)
         // Accepted sockets inherit it. Without it a tunnel's small answers wait for the ACK of those before.
         try? listener.setNoDelay()
+        SocketTuning.apply(to: listener)
         self.listener = consume listener
         self.loop = loop
         self.handle = handle
@@ -49,6 +50,12 @@ final class PodListener: EventHandler, TimerHandler {
         isWanted = false
         withdraw()
         listener = nil
+    }
+
+    /// Accepts no more until it is opened again; what comes waits in the backlog.
+    func pauseAccepting() {
+        isWanted = false
+        withdraw()
     }
 
     private func withdraw() {

@@ -25,9 +25,20 @@ protocol AccountedConnection: ProxiedConnection {
 }
 
 extension AccountedConnection {
+    /// Takes its place against the limits of `workload`; why there is none, or nil.
+    func admit(to pod: LocalPod, _ workload: Workload, peer: SPIFFEID?) -> (reason: Reason, detail: String)? {
+        switch proxy.admit(to: pod, workload, peer: peer) {
+        case .success(let admission):
+            account.admitted(admission)
+            return nil
+        case .failure(let reached):
+            return (reached.reason, reached.text(of: workload))
+        }
+    }
+
     var current: ConnectionRecord { account.current(relayed) }
 
-    func countBytes() { account.progressed(relayed, in: proxy.journal) }
+    func countBytes() { account.progressed(relayed, at: proxy.moment, in: proxy.journal) }
 }
 
 /// A connection that reached a pod of this loop: the policies of the pod decide on it, at first and whenever they change.
@@ -42,7 +53,17 @@ extension InboundConnection {
         guard let workload = pod.record else { return }
         let verdict = proxy.judge(facts, at: workload)
         guard !verdict.isAllowed else { return }
-        account.judged(verdict)
+        account.judged(verdict, on: facts, snapshotVersion: proxy.snapshot.version)
         close(.policyChanged, "now refused: \(verdict.explanation.joined(separator: "; "))")
+    }
+
+    /// Asks policies and limits about a connection that begins; why it is refused, or nil.
+    func admit(at workload: Workload, peer: SPIFFEID?) -> (reason: Reason, detail: String)? {
+        let verdict = proxy.decide(facts, at: workload)
+        account.judged(verdict, on: facts, snapshotVersion: proxy.snapshot.version)
+        guard verdict.isAllowed else {
+            return (verdict.reason ?? .internal, verdict.explanation.joined(separator: "; "))
+        }
+        return admit(to: pod, workload, peer: peer)
     }
 }

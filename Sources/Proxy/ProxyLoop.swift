@@ -21,6 +21,9 @@ package final class ProxyLoop {
     let wallClock: () -> Int64
     /// How long a pod's own record and certificate may lag its first packet.
     let patience: Duration
+    let times: ProxyTimes
+    let limits: LimitLedger
+    private var memory: MemoryShare
     private let index: UInt64
     private let order: (WorkloadUID, IPAddress.Family, Int) -> Void
     private(set) var snapshot = MeshSnapshot()
@@ -28,21 +31,26 @@ package final class ProxyLoop {
     private var connections: [UInt64: any ProxiedConnection] = [:]
     private var connectionCount: UInt64 = 0
     private var enrolmentCount: UInt64 = 0
-    private var isDraining = false
+    private(set) var isDraining = false
     private var generator = SystemRandomNumberGenerator()
     /// Pods that were withdrawn and may still have connections.
     private var withdrawn: Set<WorkloadUID> = []
-    private var onDrained: (() -> Void)?
+    private var onDrained: [() -> Void] = []
+    private var drainDeadline: DrainDeadline?
+    /// Since the socket stocks were asked to shrink.
+    private var ticks = 0
     var load = EndpointLoad()
 
     /// - Parameters:
     ///   - index: the loop's number, part of its connections' identifiers.
     ///   - wallClock: seconds since 1970, for certificates and records.
     ///   - patience: how long a pod's own record and certificate may lag its first packet.
+    ///   - times: how long everything else may take.
+    ///   - limits: the same for all loops of the worker.
     ///   - orderSockets: asks the keeper for more sockets of a pod; they come by `socketsArrived`.
     package init(
         index: Int, loop: EventLoop, journal: ConnectionJournal, wallClock: @escaping () -> Int64,
-        patience: Duration = .seconds(5),
+        patience: Duration = .seconds(5), times: ProxyTimes = ProxyTimes(), limits: LimitLedger = LimitLedger(),
         orderSockets: @escaping (WorkloadUID, IPAddress.Family, Int) -> Void
     ) {
         self.index = UInt64(index)
@@ -50,14 +58,21 @@ package final class ProxyLoop {
         self.journal = journal
         self.wallClock = wallClock
         self.patience = patience
+        self.times = times
+        self.limits = limits
+        memory = MemoryShare(of: limits.memory)
         order = orderSockets
         resources = LoopResources(loop: loop)
         identities = LoopIdentities()
-        tunnels = TunnelPool(resources: resources, identities: identities, wallClock: wallClock)
+        tunnels = TunnelPool(
+            resources: resources, identities: identities, grace: times.distrusted, wallClock: wallClock)
         inboundTunnels = InboundTunnels(
-            acceptor: TunnelAcceptor(resources: resources, identities: identities, wallClock: wallClock))
+            acceptor: TunnelAcceptor(
+                resources: resources, identities: identities, grace: times.distrusted, handshakes: times.handshakes,
+                wallClock: wallClock))
         inboundTunnels.proxy = self
         tunnels.onLinkEnded = { [unowned self] in tunnelEnded() }
+        tunnels.onAbuse = { [journal] in journal.abused($0) }
     }
 
     var now: ContinuousClock.Instant { loop.now }
@@ -75,8 +90,9 @@ package final class ProxyLoop {
         _ uid: WorkloadUID, outbound: consuming Descriptor, inboundPlaintext: consuming Descriptor,
         hbone: consuming Descriptor
     ) {
-        podWithdrawn(uid)
+        // One that drains serves those that it has; the next worker has the pod's new listeners, too.
         guard !isDraining else { return }
+        podWithdrawn(uid)
         enrolmentCount += 1
         let stock = SocketStock { [order] family, count in order(uid, family, count) }
         let pod = LocalPod(uid: uid, enrolment: enrolmentCount, stock: stock, proxy: self)
@@ -93,6 +109,7 @@ package final class ProxyLoop {
         pod.stock.empty()
         tunnels.drain(from: pod.stock)
         inboundTunnels.drain(enrolment: pod.enrolment)
+        if pod.limits.openCount == 0 { limits.forget(uid) }
     }
 
     /// The keeper is gone: the listeners are closed at once, or the next keeper could not open its own, and there
@@ -131,7 +148,7 @@ package final class ProxyLoop {
     package func update(_ snapshot: MeshSnapshot) {
         let old = self.snapshot
         self.snapshot = snapshot
-        for pod in pods.values { pod.refresh() }
+        if !isDraining { for pod in pods.values { pod.refresh() } }
         if mayJudgeOtherwise(than: old) {
             for connection in Array(connections.values) { connection.reevaluate() }
         }
@@ -143,14 +160,19 @@ package final class ProxyLoop {
         if !snapshot.hasSamePolicies(as: old) { return true }
         func isOther(_ uid: WorkloadUID) -> Bool {
             let (before, after) = (old.workload(uid), snapshot.workload(uid))
-            return before?.policies != after?.policies || before?.namespace != after?.namespace
+            if before?.policies != after?.policies || before?.namespace != after?.namespace { return true }
+            guard let namespace = after?.namespace else { return false }
+            return old.namespacePolicy(of: namespace).egress != snapshot.namespacePolicy(of: namespace).egress
         }
         return pods.keys.contains(where: isOther) || withdrawn.contains(where: isOther)
     }
 
-    /// New certificates or bundles were put into `identities`.
+    /// Certificates, bundles or revocations were put into `identities`, or taken out: pods that waited for theirs
+    /// accept, and tunnels whose certificates are worth less than before are replaced, or cut.
     package func identitiesChanged() {
-        for pod in pods.values { pod.refresh() }
+        if !isDraining { for pod in pods.values { pod.refresh() } }
+        tunnels.reviewTrust()
+        inboundTunnels.reviewTrust()
     }
 
     func route(to destination: OriginalDestination, from source: Workload, excluding tried: Set<WorkloadUID>) -> Route {
@@ -166,8 +188,30 @@ package final class ProxyLoop {
     /// As `judge`, counted: for a connection that begins.
     func decide(_ facts: ConnectionFacts, at workload: Workload) -> Verdict {
         let verdict = judge(facts, at: workload)
-        journal.decided(verdict)
+        journal.decided(
+            verdict,
+            Flow(facts: facts, destination: workload.uid, reason: verdict.reason, secondsSince1970: wallClock()))
         return verdict
+    }
+
+    // MARK: Limits
+
+    /// Takes in a connection to or from a pod of this loop, or says which limit it would break.
+    func admit(to pod: LocalPod, _ workload: Workload, peer: SPIFFEID?) -> Result<Admission, LimitReached> {
+        if let reached = memoryLimitReached { return .failure(LimitReached(.limitMemory, reached)) }
+        return pod.limits.admit(snapshot.namespacePolicy(of: workload.namespace).limits, peer: peer, at: now)
+    }
+
+    /// The budget in bytes, if it is used up.
+    var memoryLimitReached: Int? {
+        tellMemory()
+        return limits.memory.isSpent ? limits.memory.limitInBytes : nil
+    }
+
+    private func tellMemory() {
+        memory.uses(
+            resources.bufferByteCount + connections.count * MemoryBudget.connectionCost
+                + (tunnels.count + inboundTunnels.count) * MemoryBudget.tunnelCost)
     }
 
     // MARK: Connections
@@ -192,10 +236,16 @@ package final class ProxyLoop {
     /// The same themselves, for tests.
     var allConnections: [any ProxiedConnection] { Array(connections.values) }
 
-    /// Adds to the metrics what open connections carried since the last time.
+    /// Adds to the metrics what open connections carried since the last time, and puts away what is not needed any
+    /// more. To be called every few seconds.
     package func countBytes() {
         for connection in connections.values { connection.countBytes() }
+        tellMemory()
+        ticks += 1
+        if ticks % Self.ticksPerShrinking == 0 { for pod in pods.values { pod.stock.shrink() } }
     }
+
+    private static let ticksPerShrinking = 15
 
     /// The open connections, as of now.
     package var openConnections: [ConnectionRecord] {
@@ -205,8 +255,14 @@ package final class ProxyLoop {
     // MARK: Drain
 
     /// Accepts no more, tells every peer, lets what runs run on; `done` is called when nothing runs any more.
-    package func drain(_ done: @escaping () -> Void) {
-        onDrained = done
+    ///
+    /// The listeners are closed in this process only: what waits in their backlogs, and who comes, is the next
+    /// worker's. Called again, it may bring the deadline forward, never back.
+    ///
+    /// - Parameter grace: after which what still runs is ended, as by `shutDown`; nil for as long as it takes.
+    package func drain(within grace: Duration? = nil, _ done: @escaping () -> Void) {
+        onDrained.append(done)
+        if let grace { setDrainDeadline(now.advanced(by: grace)) }
         isDraining = true
         for pod in pods.values { pod.close() }
         tunnels.drain()
@@ -214,17 +270,54 @@ package final class ProxyLoop {
         finishDrainIfEmpty()
     }
 
+    private func setDrainDeadline(_ instant: ContinuousClock.Instant) {
+        if let drainDeadline {
+            guard instant < drainDeadline.instant else { return }
+            drainDeadline.cancel()
+        }
+        drainDeadline = DrainDeadline(at: instant, on: loop) { [unowned self] in shutDown() }
+    }
+
     /// Ends what still runs.
     package func shutDown() {
         for connection in Array(connections.values) { connection.close(.drain, "the agent's drain deadline passed") }
+        inboundTunnels.shutDown()
     }
 
     func tunnelEnded() { finishDrainIfEmpty() }
 
     private func finishDrainIfEmpty() {
         // Without connections a tunnel may still hold their last bytes; it ends when they are out.
-        guard let onDrained, connections.isEmpty, tunnels.isQuiet, inboundTunnels.isQuiet else { return }
-        self.onDrained = nil
-        onDrained()
+        guard !onDrained.isEmpty, connections.isEmpty, tunnels.isQuiet, inboundTunnels.isQuiet else { return }
+        drainDeadline?.cancel()
+        drainDeadline = nil
+        let waiting = onDrained
+        onDrained = []
+        for done in waiting { done() }
+    }
+}
+
+/// The end of a drain's patience.
+private final class DrainDeadline: TimerHandler {
+    let instant: ContinuousClock.Instant
+    private let loop: EventLoop
+    private var timer: TimerID?
+    private let passed: () -> Void
+
+    init(at instant: ContinuousClock.Instant, on loop: EventLoop, passed: @escaping () -> Void) {
+        self.instant = instant
+        self.loop = loop
+        self.passed = passed
+        timer = loop.schedule(at: instant, self)
+    }
+
+    func cancel() {
+        if let timer { loop.cancel(timer) }
+        timer = nil
+    }
+
+    func timerFired(at now: ContinuousClock.Instant) {
+        timer = nil
+        passed()
     }
 }

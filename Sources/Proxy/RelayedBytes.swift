@@ -1,3 +1,5 @@
+package import Transport
+
 /// How many bytes a connection carried, from the client's side: `sent` towards the server, `received` back.
 package struct RelayedBytes: Hashable, Sendable {
     /// Bytes from the client to the server.
@@ -18,7 +20,7 @@ package enum RelayBreak: Hashable, Sendable {
     case clientReset
     case serverReset
     /// The tunnel under the stream ended.
-    case tunnelLost
+    case tunnelLost(TunnelFailure)
     /// We closed it, for example because of a policy change.
     case closedByUs
 }

@@ -15,11 +15,10 @@ protocol SocketConnectOwner: AnyObject {
 ///     waiting for a socket ──> connecting ──> connected
 ///               └──── refused, timed out, cancelled ────> over
 final class SocketConnect: SocketReceiver, StreamSocketDelegate, TimerHandler {
-    /// How long an application may take to accept, as tunnels may; and before that, how long a socket may take to come.
-    static let timeout = Duration.seconds(10)
-
     private let destination: SocketAddress
     private let source: IPAddress?
+    /// How long an application may take to accept; and before that, how long a socket may take to come.
+    private let timeout: Duration
     private let resources: LoopResources
     private var owner: (any SocketConnectOwner)?
     private var socket: StreamSocket?
@@ -28,16 +27,18 @@ final class SocketConnect: SocketReceiver, StreamSocketDelegate, TimerHandler {
 
     /// - Parameter source: the address that the application is to see; nil for the pod's own.
     init(
-        to destination: SocketAddress, from source: IPAddress?, resources: LoopResources, owner: any SocketConnectOwner
+        to destination: SocketAddress, from source: IPAddress?, timeout: Duration, resources: LoopResources,
+        owner: any SocketConnectOwner
     ) {
         self.destination = destination
         self.source = source
+        self.timeout = timeout
         self.resources = resources
         self.owner = owner
     }
 
     func start(with stock: SocketStock) {
-        patience = resources.loop.schedule(after: Self.timeout, self)
+        patience = resources.loop.schedule(after: timeout, self)
         stock.take(destination.ip.family, for: self)
     }
 
@@ -66,7 +67,7 @@ final class SocketConnect: SocketReceiver, StreamSocketDelegate, TimerHandler {
         self.socket = socket
         do {
             try socket.start(
-                connectingTo: destination, from: source.map { SocketAddress($0, 0) }, timeout: Self.timeout, self)
+                connectingTo: destination, from: source.map { SocketAddress($0, 0) }, timeout: timeout, self)
         } catch {
             socket.close()
             fail(error.code)

@@ -119,13 +119,13 @@ final class StreamRelay: StreamSocketDelegate, TunnelStreamHandler, EventHandler
     }
 
     func streamLost(_ failure: TunnelFailure) {
-        end(.broken(.tunnelLost))
+        end(.broken(.tunnelLost(failure)))
     }
 
     func streamAccepted() {}
 
     func streamRefused(status: Int) {
-        end(.broken(.tunnelLost))
+        end(.broken(role == .clientSocket ? .serverReset : .clientReset))
     }
 
     private var socketSide: RelayBreak { role == .clientSocket ? .clientReset : .serverReset }

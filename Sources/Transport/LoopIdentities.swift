@@ -41,8 +41,29 @@ package final class LoopIdentities {
     }
 
     /// What a connection of `identity` in `role` needs; nil if it is not available.
-    func credentials(of identity: SPIFFEID, role: TLSRole) -> (context: TLSContext, bundles: TrustBundles)? {
+    func credentials(of identity: SPIFFEID, role: TLSRole) -> LoopCredentials? {
         guard let entry = entries[identity], let bundles else { return nil }
-        return (role == .client ? entry.client : entry.server, bundles)
+        return LoopCredentials(
+            identity: identity, context: role == .client ? entry.client : entry.server, bundles: bundles,
+            version: entry.svid.version, notBefore: entry.svid.notBefore, notAfter: entry.svid.notAfter)
     }
+
+    /// The version of the certificate that new tunnels of `identity` are made with; nil if there is none.
+    func version(of identity: SPIFFEID) -> UInt64? { entries[identity]?.svid.version }
+}
+
+/// What one tunnel was made with.
+struct LoopCredentials {
+    let identity: SPIFFEID
+    let context: TLSContext
+    let bundles: TrustBundles
+    /// Of the certificate.
+    let version: UInt64
+    /// First and last second of the certificate's validity, since 1970.
+    let notBefore: Int64
+    let notAfter: Int64
+
+    /// From when on a tunnel is replaced by one with the renewed certificate: early enough that none is in use when
+    /// the certificate expires, late enough that a renewal is no storm of handshakes.
+    var replacedFrom: Int64 { notAfter - max(0, notAfter - notBefore) / 10 }
 }

@@ -19,6 +19,12 @@ package final class LoopResources {
         self.loop = loop
     }
 
+    /// Memory in the buffers of the loop.
+    package var bufferByteCount: Int {
+        pendingPool.heldByteCount + plaintextPool.heldByteCount + ciphertextPool.heldByteCount
+            + scratchPool.heldByteCount
+    }
+
     /// An empty buffer for use within one event.
     package func makeScratch() -> ByteBuffer { scratchPool.makeBuffer() }
 }

@@ -22,6 +22,8 @@ package final class SocketStock {
         var waiting: [any SocketReceiver] = []
         var ordered = 0
         var batch = SocketStock.smallestBatch
+        /// The fewest sockets at hand since the last time that it was asked to shrink: those were not needed.
+        var lowest = 0
     }
 
     static let smallestBatch = 8
@@ -45,10 +47,12 @@ package final class SocketStock {
     /// Gives `receiver` a socket, now or when one comes.
     package func take(_ family: IPAddress.Family, for receiver: any SocketReceiver) {
         if let raw = self[family].sockets.popLast() {
+            self[family].lowest = min(self[family].lowest, self[family].sockets.count)
             refill(family)
             receiver.socketCame(TCPSocket(Descriptor(owning: raw)))
         } else {
             if let closedBy { return receiver.socketRefused(errorNumber: closedBy) }
+            self[family].lowest = 0
             self[family].waiting.append(receiver)
             self[family].batch = min(self[family].batch * 2, Self.largestBatch)
             refill(family)
@@ -86,6 +90,22 @@ package final class SocketStock {
         for raw in v4.sockets + v6.sockets { _ = Descriptor(owning: raw) }
         v4.sockets = []
         v6.sockets = []
+    }
+
+    /// Called from time to time: lets go of half of what was not needed since the last call, and orders smaller batches
+    /// again. So one burst does not hold descriptors for ever, and the next minute's need is still at hand.
+    package func shrink() {
+        for family in [IPAddress.Family.v4, .v6] {
+            let unused = self[family].lowest
+            self[family].lowest = self[family].sockets.count
+            guard unused > Self.smallestBatch else { continue }
+            self[family].batch = max(Self.smallestBatch, self[family].batch / 2)
+            for _ in 0..<(unused / 2) {
+                guard let raw = self[family].sockets.popLast() else { break }
+                _ = Descriptor(owning: raw)
+            }
+            self[family].lowest = self[family].sockets.count
+        }
     }
 
     /// Sockets at hand, for tests and for the status.

@@ -78,6 +78,16 @@ package final class StreamSocket: EventHandler, TimerHandler {
         self.timeout = loop.schedule(after: timeout, self)
     }
 
+    /// For a connection that leaves the node: finds a peer that vanished without a word, and lets the kernel hold only
+    /// as much as it can send soon.
+    package func tuneForNetwork(findsDeadPeers: Bool) {
+        try? socket?.setUnsentLowWater(SocketTuning.unsentLowWater)
+        if findsDeadPeers {
+            try? socket?.setKeepAlive(
+                idle: SocketTuning.idle, interval: SocketTuning.interval, probes: SocketTuning.probes)
+        }
+    }
+
     /// From now on tells `delegate`, instead of the one that it was started with.
     package func redirect(to delegate: any StreamSocketDelegate) {
         if phase != .closed { self.delegate = delegate }

@@ -19,9 +19,12 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     private final class Entry {
         let tunnel: AcceptedTunnel
         let link: TunnelLink
-        init(_ tunnel: AcceptedTunnel, _ link: TunnelLink) {
+        /// Its place among the handshakes.
+        let handshake: HandshakeQueue.Ticket
+        init(_ tunnel: AcceptedTunnel, _ link: TunnelLink, _ handshake: HandshakeQueue.Ticket) {
             self.tunnel = tunnel
             self.link = link
+            self.handshake = handshake
         }
     }
 
@@ -29,15 +32,27 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     private let identities: LoopIdentities
     private let wallClock: () -> Int64
     private var links: [ObjectIdentifier: Entry] = [:]
+    private var handshakes: HandshakeQueue
+    private let resetBudgets = ResetBudgets()
+    /// How long streams of a peer run on that is not trusted any more.
+    private let grace: Duration
     /// Held by its owner for as long as the acceptor.
     package weak var delegate: (any Delegate)?
     /// Called when a tunnel has ended.
     package var onLinkEnded: (() -> Void)?
 
-    /// - Parameter wallClock: seconds since 1970, to judge certificates by.
-    package init(resources: LoopResources, identities: LoopIdentities, wallClock: @escaping () -> Int64) {
+    /// - Parameters:
+    ///   - grace: how long streams of a peer run on that is not trusted any more.
+    ///   - handshakes: how many TLS handshakes may be under way.
+    ///   - wallClock: seconds since 1970, to judge certificates by.
+    package init(
+        resources: LoopResources, identities: LoopIdentities, grace: Duration = .seconds(30),
+        handshakes: HandshakeLimits = HandshakeLimits(), wallClock: @escaping () -> Int64
+    ) {
         self.resources = resources
         self.identities = identities
+        self.grace = grace
+        self.handshakes = HandshakeQueue(handshakes)
         self.wallClock = wallClock
     }
 
@@ -45,30 +60,57 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     package func accept(_ socket: consuming TCPSocket, as identity: SPIFFEID, _ tunnel: AcceptedTunnel)
         -> TunnelFailure?
     {
-        guard let (context, bundles) = identities.credentials(of: identity, role: .server) else {
+        guard let credentials = identities.credentials(of: identity, role: .server) else {
             socket.setResetOnClose()
             return TunnelFailure(
                 .certificateUnavailable, "no certificate for \(identity) yet; see `meshnode certificates`",
                 mayRetryElsewhere: false)
         }
-        let verification = PeerVerification(
-            expecting: .anyInTrustedDomains, bundles: bundles, at: wallClock(), cache: identities.cache)
         let stream = StreamSocket(accepted: socket, loop: resources.loop, pool: resources.pendingPool)
         var made: TunnelLink?
         do {
-            let link = TunnelLink(
-                socket: stream, tls: try TLSConnection(context: context, verifier: verification),
-                verification: verification,
-                session: try TunnelSession(role: .accepting, at: resources.loop.now), peerText: "\(tunnel.client)",
-                resources: resources, owner: self)
+            let link = try TunnelLink(
+                socket: stream, credentials: credentials, expecting: .anyInTrustedDomains,
+                session: try TunnelSession(role: .accepting, at: resources.loop.now), at: wallClock(),
+                cache: identities.cache, peerText: "\(tunnel.client)", resources: resources, owner: self)
             made = link
-            links[ObjectIdentifier(link)] = Entry(tunnel, link)
+            makeRoomForHandshake(of: tunnel)
+            let key = ObjectIdentifier(link)
+            links[key] = Entry(tunnel, link, handshakes.began(key, enrolment: tunnel.enrolment))
             try link.startAccepted()
             return nil
         } catch {
             stream.reset()
-            if let made { links[ObjectIdentifier(made)] = nil }
+            if let made, let entry = links.removeValue(forKey: ObjectIdentifier(made)) {
+                handshakes.ended(entry.handshake)
+            }
             return TunnelFailure(.internal, "a tunnel could not be made: \(error)", mayRetryElsewhere: false)
+        }
+    }
+
+    /// Sheds the oldest handshakes if there are too many: an honest one takes milliseconds, so those that have taken
+    /// long are what a slowloris is made of.
+    private func makeRoomForHandshake(of tunnel: AcceptedTunnel) {
+        while let oldest = handshakes.tooMany(for: tunnel.enrolment) {
+            guard let entry = links[oldest] else { return }
+            handshakes.ended(entry.handshake)
+            entry.link.end(
+                TunnelFailure(
+                    .limitConnections, "too many TLS handshakes at once; the oldest was given up",
+                    mayRetryElsewhere: true))
+        }
+    }
+
+    /// Certificates, roots or revocations changed: looks at every tunnel again.
+    package func reviewTrust() {
+        let now = wallClock()
+        for entry in Array(links.values) { entry.link.review(identities, at: now, grace: grace) }
+    }
+
+    /// Ends those that are still being opened.
+    package func giveUpHandshakes() {
+        for entry in Array(links.values) where !entry.link.isEstablished {
+            entry.link.end(TunnelFailure(.drain, "the agent's drain deadline passed", mayRetryElsewhere: true))
         }
     }
 
@@ -85,13 +127,22 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     /// Tunnels that are open or being opened.
     package var count: Int { links.count }
 
-    /// No tunnel is open; one being opened has nothing to lose.
-    package var isQuiet: Bool { links.values.allSatisfy { !$0.link.isEstablished } }
+    /// TLS handshakes that are under way.
+    package var handshakeCount: Int { handshakes.count }
+
+    /// No tunnel is open or being opened. A peer whose handshake were cut would take that for a failure; one that is
+    /// told GOAWAY after it asks somebody else.
+    package var isQuiet: Bool { links.isEmpty }
 
     /// The tunnels, for tests.
     var allLinks: [TunnelLink] { links.values.map(\.link) }
 
-    package func linkEstablished(_ link: TunnelLink) {}
+    package func linkEstablished(_ link: TunnelLink) {
+        guard let entry = links[ObjectIdentifier(link)] else { return }
+        handshakes.ended(entry.handshake)
+        if let peer = link.peerIdentity { link.session.share(resetBudgets.budget(of: peer, at: resources.loop.now)) }
+        link.review(identities, at: wallClock(), grace: grace)
+    }
 
     package func link(
         _ link: TunnelLink, received request: Result<ConnectRequest, RequestRefusal>, on stream: TunnelStream
@@ -108,6 +159,7 @@ package final class TunnelAcceptor: TunnelLinkOwner {
 
     package func linkEnded(_ link: TunnelLink, _ failure: TunnelFailure) {
         guard let entry = links.removeValue(forKey: ObjectIdentifier(link)) else { return }
+        handshakes.ended(entry.handshake)
         // The end of a tunnel that worked is nothing to report: its streams tell what it did to them.
         if !link.isEstablished || failure.reason == .h2Abuse { delegate?.tunnelFailed(failure, of: entry.tunnel) }
         onLinkEnded?()

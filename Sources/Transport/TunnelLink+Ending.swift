@@ -14,6 +14,8 @@ extension TunnelLink {
                 TunnelFailure(
                     .upstreamTimeout, "TLS handshake with \(peerText) did not finish in time", mayRetryElsewhere: true))
         }
+        if let cut, now >= cut.deadline { return end(cut.failure) }
+        if let retirement, now >= retirement { retire() }
         do throws(TunnelError) {
             try session.timerFired(at: now)
         } catch {
@@ -28,6 +30,8 @@ extension TunnelLink {
         guard !isOver else { return }
         if let timer { resources.loop.cancel(timer) }
         timerDeadline = session.nextDeadline(at: resources.loop.now)
+        if let retirement { timerDeadline = min(timerDeadline, retirement) }
+        if let cut { timerDeadline = min(timerDeadline, cut.deadline) }
         timer = resources.loop.schedule(at: timerDeadline, self)
     }
 
@@ -86,12 +90,15 @@ extension TunnelLink {
         let isSilent = error.code == .peerSilent
         end(
             TunnelFailure(
-                error.reason, "HTTP/2 with \(peerText): \(error.message)", mayRetryElsewhere: isSilent))
+                error.reason, "HTTP/2 with \(peerText): \(error.message)", mayRetryElsewhere: isSilent,
+                abuse: error.abuse))
     }
 
     func end(_ failure: TunnelFailure) {
         guard !isOver else { return }
         isOver = true
+        var failure = failure
+        failure.peer = peerIdentity
         if let timer { resources.loop.cancel(timer) }
         timer = nil
         if isEstablished {
@@ -102,7 +109,11 @@ extension TunnelLink {
         blocked = []
         let lost = streams
         streams = []
-        for stream in lost { stream?.lost(failure) }
+        // Drained or closed by the peer, which says nothing against it: whoever has no answer yet may ask again.
+        let isGone = isEstablished && (failure.reason == .drain || failure.reason == .peerReset)
+        for stream in lost {
+            if isGone { stream?.unprocessed(failure) } else { stream?.lost(failure) }
+        }
         let owner = owner
         self.owner = nil
         owner?.linkEnded(self, failure)
@@ -110,6 +121,11 @@ extension TunnelLink {
 }
 
 extension TunnelError {
+    /// How the peer abused HTTP/2, if that is it.
+    var abuse: AbuseKind? {
+        if case .abuse(let kind) = code { kind } else { nil }
+    }
+
     /// As the log and the metrics name it.
     var reason: Reason {
         switch code {

@@ -107,7 +107,7 @@ extension TunnelLink {
             if wasProcessed {
                 stream.wasReset()
             } else {
-                stream.lost(
+                stream.unprocessed(
                     TunnelFailure(
                         .peerReset, "\(peerText) did not process the stream (\(code))", mayRetryElsewhere: true))
             }

@@ -17,7 +17,7 @@ package protocol TunnelLinkOwner: AnyObject {
     func linkStreamEnded(_ link: TunnelLink)
     /// The peer said how many streams it takes.
     func linkSettingsChanged(_ link: TunnelLink)
-    /// The peer takes no new streams; those that run, run on.
+    /// The link takes no new streams; those that run, run on.
     func linkDraining(_ link: TunnelLink)
     /// The link is over; its streams were told.
     func linkEnded(_ link: TunnelLink, _ failure: TunnelFailure)
@@ -35,6 +35,8 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     let socket: StreamSocket
     let tls: TLSConnection
     let verification: PeerVerification
+    /// What it was made with.
+    let credentials: LoopCredentials
     let session: TunnelSession
     var owner: (any TunnelLinkOwner)?
     var streams: [TunnelStream?] = []
@@ -56,6 +58,14 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     var timer: TimerID?
     /// When `timer` fires, once established.
     var timerDeadline = ContinuousClock.Instant.now
+    /// When it begins to drain, as its own certificate comes to its end; nil if it does already.
+    var retirement: ContinuousClock.Instant?
+    /// When its streams are cut, and why; nil while they may run for as long as they like.
+    var cut: (deadline: ContinuousClock.Instant, failure: TunnelFailure)?
+    /// Of the roots that the peer was checked against last.
+    var bundleVersion: UInt64
+    /// When the peer was checked first, seconds since 1970.
+    let startedAt: Int64
 
     /// The stock that its socket came from; nil for an accepted one.
     var origin: ObjectIdentifier?
@@ -67,14 +77,19 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     static let readsPerTurn = 4
 
     init(
-        socket: StreamSocket, tls: TLSConnection, verification: PeerVerification, session: TunnelSession,
-        peerText: String,
+        socket: StreamSocket, credentials: LoopCredentials, expecting expectation: PeerExpectation,
+        session: TunnelSession, at secondsSince1970: Int64, cache: VerificationCache, peerText: String,
         resources: LoopResources, owner: any TunnelLinkOwner
-    ) {
+    ) throws(TLSError) {
+        let verification = PeerVerification(
+            expecting: expectation, bundles: credentials.bundles, at: secondsSince1970, cache: cache)
         self.socket = socket
-        self.tls = tls
+        self.credentials = credentials
         self.verification = verification
         self.session = session
+        tls = try TLSConnection(context: credentials.context, verifier: verification)
+        bundleVersion = credentials.bundles.version
+        startedAt = secondsSince1970
         self.peerText = peerText
         self.resources = resources
         self.owner = owner
@@ -113,6 +128,8 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     static let handshakeTimeout = Duration.seconds(10)
 
     package func socketConnected(_ socket: StreamSocket) {
+        // PING finds its dead peers.
+        socket.tuneForNetwork(findsDeadPeers: false)
         timer = resources.loop.schedule(after: Self.handshakeTimeout, self)
         do throws(TLSError) {
             try tls.startHandshake()

@@ -14,6 +14,8 @@ package final class TunnelPool: TunnelLinkOwner {
         let request: ConnectRequest
         let stream: TunnelStream
         let sockets: SocketStock
+        /// Sessions that it met and that were of no use.
+        var missed = 0
 
         init(key: PoolKey, request: ConnectRequest, stream: TunnelStream, sockets: SocketStock) {
             self.key = key
@@ -33,14 +35,25 @@ package final class TunnelPool: TunnelLinkOwner {
     private var sessions: [ObjectIdentifier: SessionID] = [:]
     private var dials: [SessionID: TunnelDial] = [:]
     private var isDraining = false
+    /// How long streams of a peer run on that is not trusted any more.
+    private let grace: Duration
+
+    /// Sessions that one stream may meet and find of no use before it fails.
+    private static let mostMisses = 3
 
     /// How long a dial may take until TCP is connected (tunnel design, "Pool").
     private static let connectTimeout = Duration.seconds(10)
 
-    /// - Parameter wallClock: seconds since 1970, to judge certificates by.
-    package init(resources: LoopResources, identities: LoopIdentities, wallClock: @escaping () -> Int64) {
+    /// - Parameters:
+    ///   - grace: how long streams of a peer run on that is not trusted any more.
+    ///   - wallClock: seconds since 1970, to judge certificates by.
+    package init(
+        resources: LoopResources, identities: LoopIdentities, grace: Duration = .seconds(30),
+        wallClock: @escaping () -> Int64
+    ) {
         self.resources = resources
         self.identities = identities
+        self.grace = grace
         self.wallClock = wallClock
     }
 
@@ -95,6 +108,15 @@ package final class TunnelPool: TunnelLinkOwner {
     /// Called when a tunnel has ended.
     package var onLinkEnded: (() -> Void)?
 
+    /// Called when a tunnel has ended because its peer abused HTTP/2.
+    package var onAbuse: ((TunnelFailure) -> Void)?
+
+    /// Certificates, roots or revocations changed: looks at every tunnel again.
+    package func reviewTrust() {
+        let now = wallClock()
+        for link in Array(links.values) { link.review(identities, at: now, grace: grace) }
+    }
+
     private func abandoned(_ number: Int) {
         guard let waiter = waiters.removeValue(forKey: number) else { return }
         pool.waiterLeft(waiter.key, waiter: number)
@@ -127,12 +149,23 @@ package final class TunnelPool: TunnelLinkOwner {
         do {
             guard let link = links[session] else { throw TunnelError(.cannotOpenStream, "the session is gone") }
             try link.open(waiter.stream, waiter.request)
+            waiter.stream.onUnprocessed = { [weak self] in self?.missed(session, waiter) ?? false }
         } catch {
             // The session has become unusable since the pool was told of it last: ask for another.
             pool.goAwayReceived(session)
             perform(pool.streamClosed(session))
             again(waiter)
         }
+    }
+
+    /// The peer went, or said that it goes, before it looked at the stream: another session is as good, and nothing of
+    /// the connection was lost. False if that has happened too often.
+    private func missed(_ session: SessionID, _ waiter: Waiter) -> Bool {
+        guard waiter.missed < Self.mostMisses else { return false }
+        waiter.missed += 1
+        pool.goAwayReceived(session)
+        again(waiter)
+        return true
     }
 
     private func again(_ waiter: Waiter) {
@@ -175,21 +208,18 @@ package final class TunnelPool: TunnelLinkOwner {
     private func connect(
         _ session: SessionID, _ key: PoolKey, _ socket: consuming TCPSocket, from origin: ObjectIdentifier
     ) throws(TunnelFailure) {
-        guard let (context, bundles) = identities.credentials(of: key.source, role: .client) else {
+        guard let credentials = identities.credentials(of: key.source, role: .client) else {
             throw TunnelFailure(
                 .certificateUnavailable, "no certificate for \(key.source) yet; see `meshnode certificates`",
                 mayRetryElsewhere: false)
         }
-        let verification = PeerVerification(
-            expecting: .oneOf(key.accepted), bundles: bundles, at: wallClock(), cache: identities.cache)
         let stream = StreamSocket(unconnected: socket, loop: resources.loop, pool: resources.pendingPool)
         let link: TunnelLink
         do {
-            link = TunnelLink(
-                socket: stream, tls: try TLSConnection(context: context, verifier: verification),
-                verification: verification,
-                session: try TunnelSession(role: .dialling, at: resources.loop.now), peerText: "\(key.destination)",
-                resources: resources, owner: self)
+            link = try TunnelLink(
+                socket: stream, credentials: credentials, expecting: .oneOf(key.accepted),
+                session: try TunnelSession(role: .dialling, at: resources.loop.now), at: wallClock(),
+                cache: identities.cache, peerText: "\(key.destination)", resources: resources, owner: self)
         } catch {
             throw TunnelFailure(.internal, "a tunnel could not be made: \(error)", mayRetryElsewhere: false)
         }
@@ -210,6 +240,7 @@ package final class TunnelPool: TunnelLinkOwner {
 
     package func linkEstablished(_ link: TunnelLink) {
         guard let session = sessions[ObjectIdentifier(link)] else { return }
+        link.review(identities, at: wallClock(), grace: grace)
         perform(pool.dialed(session, capacity: link.streamCapacity))
         if isDraining { link.drain() }
     }
@@ -240,6 +271,7 @@ package final class TunnelPool: TunnelLinkOwner {
         guard let session = sessions.removeValue(forKey: ObjectIdentifier(link)) else { return }
         links[session] = nil
         perform(pool.sessionClosed(session, failure.reason), after: failure)
+        if failure.abuse != nil { onAbuse?(failure) }
         onLinkEnded?()
     }
 }

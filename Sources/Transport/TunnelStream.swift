@@ -30,6 +30,7 @@ package final class TunnelStream {
     private var early: ByteQueue
     private var isRelaying = false
     private var hasFinishedEarly = false
+    private var isAnswered = false
 
     init(handler: (any TunnelStreamHandler)?, resources: LoopResources) {
         self.handler = handler
@@ -106,6 +107,7 @@ package final class TunnelStream {
         handler = nil
         isRelaying = false
         onAbandoned = nil
+        onUnprocessed = nil
         link = nil
         id = nil
         early.consume(early.count)
@@ -119,6 +121,10 @@ package final class TunnelStream {
     /// Called if the stream is given up before it has a tunnel.
     var onAbandoned: (() -> Void)?
 
+    /// Asked once the tunnel is of no use to the stream before the peer answered, when nothing was sent on it: true if
+    /// it gets another.
+    var onUnprocessed: (() -> Bool)?
+
     func opened(on link: TunnelLink, as id: StreamID, token: Int) {
         self.link = link
         self.id = id
@@ -130,7 +136,11 @@ package final class TunnelStream {
     /// Both directions have ended, and its token is another's from now on. What it brought may still wait to be written.
     func closed() { id = nil }
 
-    func accepted() { handler?.streamAccepted() }
+    func accepted() {
+        isAnswered = true
+        onUnprocessed = nil
+        handler?.streamAccepted()
+    }
 
     func refused(status: Int) {
         let handler = handler
@@ -158,6 +168,16 @@ package final class TunnelStream {
         let handler = handler
         release()
         handler?.streamReset()
+    }
+
+    /// The peer did not look at the stream, or its tunnel went before it was answered.
+    func unprocessed(_ failure: TunnelFailure) {
+        guard !isAnswered, handler != nil, let onUnprocessed else { return lost(failure) }
+        self.onUnprocessed = nil
+        link = nil
+        id = nil
+        isWaitingForRoom = false
+        if !onUnprocessed() { lost(failure) }
     }
 
     func lost(_ failure: TunnelFailure) {

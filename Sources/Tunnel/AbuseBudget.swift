@@ -18,6 +18,9 @@ package final class ResetBudget {
     func allows(unanswered: Int, answered: Int, at now: ContinuousClock.Instant) -> Bool {
         bucket.take(Double(unanswered) + Double(answered) * Self.answeredCost, at: now)
     }
+
+    /// Nothing of it is spent: one made anew would be the same.
+    func isUnspent(at now: ContinuousClock.Instant) -> Bool { bucket.isFull(at: now) }
 }
 
 /// What a session accepts of frames that cost the receiver more than the sender. Rates are far above what an honest

@@ -5,7 +5,7 @@ package import Mesh
 /// At most one dial per key is in flight; who wants a stream meanwhile waits for it, or for a place that becomes
 /// free earlier. For each key:
 ///
-///     dialling ──dialed──> ready ──goAwayReceived/idleTimedOut──> draining ──sessionClosed──> gone
+///     dialling ──dialed──> ready ──goAwayReceived──> draining ──sessionClosed──> gone
 ///         └──dialFailed──> gone: all who wait fail with its reason
 ///
 /// Who waits implies that a dial is in flight. A `waiter` is the caller's number for one that wants a stream.
@@ -110,13 +110,6 @@ package struct SessionPool: ~Copyable {
     package mutating func goAwayReceived(_ session: SessionID) {
         guard let state = sessions[session]?.state, state == .ready else { return }
         sessions[session]?.state = .draining
-    }
-
-    /// The session has been unused for too long. True if it is to be closed: nobody took it meanwhile.
-    package mutating func idleTimedOut(_ session: SessionID) -> Bool {
-        guard let entry = sessions[session], entry.state == .ready, entry.streamCount == 0 else { return false }
-        sessions[session]?.state = .draining
-        return true
     }
 
     /// The session is gone, with all its streams. If it was still being dialled, that failed with `reason`.

@@ -22,6 +22,12 @@ package struct TokenBucket: Hashable, Sendable {
         return true
     }
 
+    /// There is as much as there can be.
+    package mutating func isFull(at now: ContinuousClock.Instant) -> Bool {
+        refill(at: now)
+        return stock >= burst
+    }
+
     /// Adds `amount`, up to the burst.
     package mutating func earn(_ amount: Double) {
         stock = min(burst, stock + max(0, amount))

@@ -37,7 +37,7 @@ package final class TunnelSession {
     package let role: TunnelRole
     let limits: TunnelLimits
     let http: HTTP2Session
-    private let resetBudget: ResetBudget
+    private var resetBudget: ResetBudget
     private var abuse = AbuseBudget()
     private var keepalive: Keepalive
     var pacer: ResetPacer
@@ -69,6 +69,9 @@ package final class TunnelSession {
             throw TunnelError(error)
         }
     }
+
+    /// From now on charges resets to `budget`: the peer's identity is known, and its other sessions share it.
+    package func share(_ budget: ResetBudget) { resetBudget = budget }
 
     /// Streams that are open, those included that only wait for their last frame or reset.
     package var openStreamCount: Int { http.openStreamCount }

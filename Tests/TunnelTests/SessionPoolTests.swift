@@ -16,7 +16,6 @@ private final class PoolBox {
     }
     func streamClosed(_ id: SessionID) -> [SessionPool.Action] { pool.streamClosed(id) }
     func goAwayReceived(_ id: SessionID) { pool.goAwayReceived(id) }
-    func idleTimedOut(_ id: SessionID) -> Bool { pool.idleTimedOut(id) }
     func sessionClosed(_ id: SessionID, _ reason: Reason) -> [SessionPool.Action] { pool.sessionClosed(id, reason) }
 }
 
@@ -116,16 +115,6 @@ private final class PoolBox {
         #expect(pool.dialed(next, capacity: 10) == [.open(waiter: 2, on: next)])
         #expect(pool.sessionClosed(session, .drain) == [])
         #expect(pool.sessionCount == 1)
-    }
-
-    @Test func `closes an idle session only if nobody took it meanwhile`() throws {
-        let pool = PoolBox()
-        let session = try dial(pool.streamWanted(key(), waiter: 1))
-        _ = pool.dialed(session, capacity: 100)
-        #expect(!pool.idleTimedOut(session))
-        _ = pool.streamClosed(session)
-        #expect(pool.idleTimedOut(session))
-        #expect(try dial(pool.streamWanted(key(), waiter: 2)) != session)
     }
 
     @Test func `learns the peer's limit from its settings`() throws {
