@@ -52,20 +52,32 @@ extension CertificateRequest {
     fileprivate var message: Meshnode_Wire_CertificateRequest {
         var message = Meshnode_Wire_CertificateRequest()
         message.id = id
-        message.request.csr = signingRequestPEM
-        message.request.validityDuration = lifetimeInSeconds
-        message.request.metadata.fields[impersonatedIdentity] = Google_Protobuf_Value(stringValue: identity.description)
+        message.request = request
         return message
     }
 
     fileprivate init(_ message: Meshnode_Wire_CertificateRequest) throws(XDSError) {
-        let uri = message.request.metadata.fields[impersonatedIdentity]?.stringValue ?? ""
+        try self.init(message.request, id: message.id)
+    }
+
+    /// As IstioCertificateService has it, which needs no number.
+    package var request: Istio_V1_Auth_IstioCertificateRequest {
+        var request = Istio_V1_Auth_IstioCertificateRequest()
+        request.csr = signingRequestPEM
+        request.validityDuration = lifetimeInSeconds
+        request.metadata.fields[impersonatedIdentity] = Google_Protobuf_Value(stringValue: identity.description)
+        return request
+    }
+
+    /// Reads what IstioCertificateService has.
+    /// - Throws: `malformedMessage` if it names no identity.
+    package init(_ request: Istio_V1_Auth_IstioCertificateRequest, id: UInt64) throws(XDSError) {
+        let uri = request.metadata.fields[impersonatedIdentity]?.stringValue ?? ""
         guard let identity = SPIFFEID(uri: uri) else {
-            throw XDSError(.malformedMessage, "certificate request \(message.id): '\(uri.prefix(200))' is no identity")
+            throw XDSError(.malformedMessage, "certificate request \(id): '\(uri.prefix(200))' is no identity")
         }
         self.init(
-            id: message.id, signingRequestPEM: message.request.csr, identity: identity,
-            lifetimeInSeconds: message.request.validityDuration)
+            id: id, signingRequestPEM: request.csr, identity: identity, lifetimeInSeconds: request.validityDuration)
     }
 }
 

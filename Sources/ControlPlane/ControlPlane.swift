@@ -1,1 +1,0 @@
-// The controller over the network.

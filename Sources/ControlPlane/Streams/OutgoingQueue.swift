@@ -1,0 +1,104 @@
+internal import Synchronization
+internal import XDS
+
+/// What waits to be written to one stream. Bounded: what says the same anew takes the place of the old, and a peer that
+/// does not read loses its stream.
+final class OutgoingQueue: Sendable {
+    /// Messages that may wait.
+    static let maximumCount = 1024
+    /// Bytes that may wait: one message of the longest kind and as much again.
+    static let maximumBytes = 2 * ControlPlaneLimit.messageFromController
+
+    /// Messages of which only the last counts.
+    fileprivate enum Topic: Hashable {
+        case controllerReport
+        case podWishes
+        case nodeReport
+    }
+
+    fileprivate struct Entry {
+        var topic: Topic?
+        var message: EncodedMessage
+    }
+
+    fileprivate struct State {
+        var entries: [Entry] = []
+        var byteCount = 0
+        var closeCause: String?
+    }
+
+    private let state = Mutex(State())
+    private let wakeUps: AsyncStream<Void>
+    private let wakeUp: AsyncStream<Void>.Continuation
+
+    init() {
+        (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Adds a message behind the others, unless the queue is closed.
+    func append(_ message: EncodedMessage, for content: ChannelMessage) {
+        let topic = Topic(content)
+        state.withLock { state in
+            guard state.closeCause == nil else { return }
+            if let topic, let index = state.entries.firstIndex(where: { $0.topic == topic }) {
+                state.byteCount -= state.entries.remove(at: index).message.bytes.count
+            }
+            state.entries.append(Entry(topic: topic, message: message))
+            state.byteCount += message.bytes.count
+            if state.entries.count > Self.maximumCount || state.byteCount > Self.maximumBytes {
+                state.close("it does not read what it is sent: \(state.byteCount) bytes wait")
+            }
+        }
+        wakeUp.yield()
+    }
+
+    /// Nothing is written from now on, not even what waits.
+    func close(_ cause: String) {
+        state.withLock { $0.close(cause) }
+        wakeUp.yield()
+    }
+
+    /// Why it was closed; nil if it was not.
+    var closeCause: String? { state.withLock { $0.closeCause } }
+
+    /// Hands out messages in order until the queue is closed or `write` fails.
+    /// - Returns: why the queue was closed.
+    func drain(_ write: (EncodedMessage) async throws -> Void) async throws -> String {
+        for await _ in wakeUps {
+            while let message = pop() { try await write(message) }
+            if let closeCause { return closeCause }
+        }
+        return closeCause ?? "the server ends"
+    }
+
+    private func pop() -> EncodedMessage? {
+        state.withLock { state in
+            guard !state.entries.isEmpty else { return nil }
+            let entry = state.entries.removeFirst()
+            state.byteCount -= entry.message.bytes.count
+            return entry.message
+        }
+    }
+}
+
+extension OutgoingQueue.State {
+    fileprivate mutating func close(_ cause: String) {
+        guard closeCause == nil else { return }
+        closeCause = cause
+        entries = []
+        byteCount = 0
+    }
+}
+
+extension OutgoingQueue.Topic {
+    fileprivate init?(_ message: ChannelMessage) {
+        switch message {
+        case .controllerReport: self = .controllerReport
+        case .podWishes: self = .podWishes
+        case .nodeReport: self = .nodeReport
+        case .discoveryRequest, .discoveryResponse, .certificateRequest, .certificateResponse, .meshReportRequest,
+            .meshReport, .podQuestion, .podVerdict:
+            return nil
+        }
+    }
+}
