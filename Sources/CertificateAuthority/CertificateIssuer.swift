@@ -75,8 +75,9 @@ package struct CertificateIssuer: Sendable {
                 "the authority is valid from \(validity.lowerBound) to \(validity.upperBound), now is \(now)")
         }
         // Within `validity`, so neither sum can overflow.
-        return max(
-            now - Self.backdatingInSeconds, validity.lowerBound)...min(now + lifetimeInSeconds, validity.upperBound)
+        // A certificate of seconds is not backdated by minutes, for who looks at it judges its age by its whole span.
+        let start = max(now - min(Self.backdatingInSeconds, lifetimeInSeconds), validity.lowerBound)
+        return start...min(now + lifetimeInSeconds, validity.upperBound)
     }
 
     func issued(_ leaf: Certificate, validity: ClosedRange<Int64>) throws(AuthorityError) -> IssuedCertificate {

@@ -1,12 +1,15 @@
 package import Mesh
 package import TLS
 
-/// The roots of every trust domain that this mesh believes: its own, and those it is federated with.
+/// The roots of every trust domain that this mesh believes: its own, and those it is federated with; and the
+/// certificates that are believed no more although a root signed them.
 package struct TrustBundles: Sendable {
     /// This mesh's own trust domain.
     package let own: TrustDomain
     /// Counts up with every change; caches of verdicts are keyed by it.
     package private(set) var version: UInt64 = 0
+    /// Serial numbers of certificates that were taken back, as `Certificate.canonicalSerial` has them.
+    package private(set) var revokedSerials: Set<String> = []
     private var stores: [TrustDomain: TrustStore] = [:]
 
     /// No roots yet: nobody is trusted.
@@ -32,6 +35,15 @@ package struct TrustBundles: Sendable {
     /// Nobody of `domain` is trusted any more. Does nothing if nobody was.
     package mutating func removeRoots(of domain: TrustDomain) {
         if stores.removeValue(forKey: domain) != nil { version += 1 }
+    }
+
+    /// From now on exactly these certificates are taken back.
+    /// - Parameter serials: hexadecimal, in either case, with or without leading zeros.
+    package mutating func replaceRevoked(_ serials: some Sequence<String>) {
+        let canonical = Set(serials.map(Certificate.canonicalSerial))
+        guard canonical != revokedSerials else { return }
+        revokedSerials = canonical
+        version += 1
     }
 
     /// The roots of `domain`; empty if it is not trusted.

@@ -42,6 +42,14 @@ package struct Certificate: Hashable, Sendable {
     package func hash(into hasher: inout Hasher) { hasher.combine(fingerprint) }
 }
 
+extension Certificate {
+    /// A serial number as it is compared: lower-case hexadecimal without separators and leading zeros, which writers
+    /// differ in.
+    package static func canonicalSerial(_ text: String) -> String {
+        String(text.lowercased().filter { $0 != ":" }.drop { $0 == "0" })
+    }
+}
+
 extension Certificate: CustomStringConvertible {
     package var description: String { "certificate \(serial) \(uriSANs)" }
 }

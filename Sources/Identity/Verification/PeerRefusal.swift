@@ -15,6 +15,11 @@ package struct PeerRefusal: Error, Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(reason.rawValue): \(text)" }
 
+    /// Whether a tunnel whose peer is refused on second thoughts ends at once, with all that runs in it: somebody took
+    /// its certificate back. Otherwise it takes no new streams, and ends when those that run do or the drain's time is
+    /// over: the end of trust in a root is planned, and the peer has another certificate by then.
+    package var endsTunnelsAtOnce: Bool { reason == .certificateRevoked }
+
     /// What the peer is told.
     package var alert: RefusalAlert {
         switch reason {
