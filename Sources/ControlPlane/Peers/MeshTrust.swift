@@ -23,6 +23,12 @@ package struct MeshTrust: Sendable {
         self.revokedSerials = Set(revokedSerials.compactMap { RevocationList.canonicalSerial($0) })
         roots = try Certificate.all(inPEM: bundlePEM, what: "the trust bundle")
     }
+
+    init(trustDomain: TrustDomain, roots: [Certificate]) {
+        self.trustDomain = trustDomain
+        self.roots = roots
+        revokedSerials = []
+    }
 }
 
 extension Certificate {
@@ -37,6 +43,9 @@ extension Certificate {
         }
         throw ControlPlaneError(.invalidConfiguration, "\(what) holds no certificate")
     }
+
+    /// First second of validity, since 1970.
+    var firstSecond: Int64 { Int64(clamping: notValidBefore.timeIntervalSince1970) }
 
     /// Last second of validity, since 1970.
     var lastSecond: Int64 { Int64(clamping: notValidAfter.timeIntervalSince1970) }

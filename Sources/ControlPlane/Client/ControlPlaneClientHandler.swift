@@ -1,0 +1,38 @@
+package import XDS
+
+/// What a control plane client passes on. Called on threads of gRPC, one call at a time per connection: go to your own
+/// loop.
+package protocol ControlPlaneClientHandler: AnyObject, Sendable {
+    /// The controller took both streams.
+    func controllerConnected(_ connection: ControllerConnection)
+    /// The controller said something.
+    func controllerSaid(_ message: ChannelMessage, on connection: ControllerConnection)
+    /// There is no connection, or none any more. Another attempt is made after `retryDelay`; each failed attempt is told.
+    func controllerLost(_ error: ControlPlaneError, retryDelay: Duration)
+}
+
+/// A connection to the mesh's controller, from being taken until it is lost. May be used from any thread; what is sent
+/// on one that is lost is dropped.
+package final class ControllerConnection: Sendable {
+    let discovery = OutgoingQueue()
+    let session = OutgoingQueue()
+
+    init() {}
+
+    /// Sends a message behind those sent before: discovery requests, and what nodes say in their session.
+    package func send(_ message: ChannelMessage) {
+        let kind: StreamKind
+        if case .discoveryRequest = message { kind = .discovery } else { kind = .session }
+        let queue = kind == .discovery ? discovery : session
+        do throws(XDSError) {
+            queue.append(try kind.encoded(message, limit: ControlPlaneLimit.messageFromNode), for: message)
+        } catch {
+            queue.close(error.description)
+        }
+    }
+
+    func close(_ cause: String) {
+        discovery.close(cause)
+        session.close(cause)
+    }
+}
