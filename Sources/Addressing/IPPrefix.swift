@@ -21,7 +21,8 @@ package struct IPPrefix: Hashable, Sendable {
         length = address.bitWidth
     }
 
-    /// Reads `a.b.c.d/n`, `v6/n`, or a bare address (a block of one).
+    /// Reads `a.b.c.d/n`, `v6/n`, or a bare address (a block of one). A block of IPv4-mapped addresses, whose length is
+    /// 96 or more, is the IPv4 block; nil for a wider one, which would be half of each family.
     package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count <= 2, let first = parts.first, let address = IPAddress(first) else { return nil }
@@ -32,7 +33,8 @@ package struct IPPrefix: Hashable, Sendable {
         guard (1...3).contains(parts[1].utf8.count), parts[1].utf8.allSatisfy({ (48...57).contains($0) }),
             let length = Int(parts[1])
         else { return nil }
-        self.init(address, length: length)
+        let isMapped = address.family == .v4 && first.utf8.contains(UInt8(ascii: ":"))
+        self.init(address, length: isMapped ? length - 96 : length)
     }
 
     /// Whether the leading `length` bits agree; an address of the other family is never inside.

@@ -52,7 +52,15 @@ import Testing
         #expect(try #require(IPPrefix("0.0.0.0/0")).contains(try #require(IPAddress("1.1.1.1"))))
     }
 
-    @Test(arguments: ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "/8", "fd00::/129", "10.0.0.0/8/8", "10.0.0.0/+8"])
+    @Test(arguments: [
+        ("::ffff:10.1.2.3/104", "10.0.0.0/8"), ("::ffff:10.1.2.3", "10.1.2.3/32"), ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::ffff:10.1.2.3/128", "10.1.2.3/32"),
+    ])
+    func `of mapped addresses is the IPv4 block`(text: String, canonical: String) throws {
+        #expect(try #require(IPPrefix(text)).description == canonical)
+    }
+
+    @Test(arguments: ["::ffff:10.0.0.0/24", "::ffff:0:0/95", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "/8", "fd00::/129", "10.0.0.0/8/8", "10.0.0.0/+8"])
     func `is not read from`(text: String) {
         #expect(IPPrefix(text) == nil)
     }
