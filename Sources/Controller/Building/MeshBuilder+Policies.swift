@@ -31,7 +31,8 @@ extension MeshBuilder {
         let isRoot = parameters.rootNamespaces.contains(manifest.metadata.namespace)
         return AuthorizationPolicy(
             name: manifest.metadata.id, scope: manifest.selector != nil ? .workload : isRoot ? .mesh : .namespace,
-            action: manifest.action, rules: manifest.rules, isDryRun: manifest.isDryRun)
+            action: manifest.action, rules: manifest.rules, isDryRun: manifest.isDryRun,
+            httpParts: manifest.httpParts)
     }
 }
 
@@ -47,7 +48,9 @@ struct PeerAuthenticationIndex {
         let sorted = manifests.sorted { $0.metadata.precedes($1.metadata) }
         let wide = sorted.filter { $0.selector == nil }
         mesh = wide.first { roots.contains($0.metadata.namespace) }
-        byNamespace = Dictionary(wide.map { ($0.metadata.namespace, $0) }) { oldest, _ in oldest }
+        // In a root namespace there is no narrower scope: what is not about the mesh's oldest is not in force.
+        let narrower = wide.filter { !roots.contains($0.metadata.namespace) }
+        byNamespace = Dictionary(narrower.map { ($0.metadata.namespace, $0) }) { oldest, _ in oldest }
         selecting = Dictionary(grouping: sorted.filter { $0.selector != nil }, by: \.metadata.namespace)
         root = roots.first ?? ""
     }

@@ -13,18 +13,31 @@ struct RuleReader {
     /// What one `from`, `to` or condition became.
     private struct Part {
         var match = AuthorizationMatch()
-        var hasL7 = false
+        /// The fields that need HTTP, as an explanation names them.
+        var httpFields: [String] = []
     }
 
-    /// Nil if the rule is dropped.
-    func rule(_ field: Field) -> AuthorizationRule? {
-        guard let fields = field.mapping(knowing: ["from", "to", "when"], unknown: .error) else { return nil }
+    /// What the rules of a policy became.
+    struct Outcome {
+        var rules: [AuthorizationRule] = []
+        var httpParts: [HTTPPart] = []
+    }
+
+    /// Reads all rules, in their order.
+    func read(_ fields: [Field]) -> Outcome {
+        var outcome = Outcome()
+        for (number, field) in fields.enumerated() { read(field, number: number, into: &outcome) }
+        return outcome
+    }
+
+    private func read(_ field: Field, number: Int, into outcome: inout Outcome) {
+        guard let fields = field.mapping(knowing: ["from", "to", "when"], unknown: .error) else { return }
         refuseEmpty(fields)
-        var hasL7 = false
+        var httpFields: [String] = []
         var clauses: [AuthorizationClause] = []
         func add(_ kind: AuthorizationClause.Kind, _ parts: [Part]?) {
             guard let parts else { return }
-            hasL7 = hasL7 || parts.contains { $0.hasL7 }
+            for name in parts.flatMap(\.httpFields) where !httpFields.contains(name) { httpFields.append(name) }
             let matches = parts.map(\.match)
             // One alternative that matches everything makes the clause match everything.
             guard !matches.contains(AuthorizationMatch()) else { return }
@@ -35,9 +48,10 @@ struct RuleReader {
         for condition in fields["when"]?.items() ?? [] {
             if let part = self.condition(condition) { add(.when, [part]) }
         }
-        guard hasL7 else { return AuthorizationRule(clauses: clauses) }
+        if httpFields.isEmpty || keepsPartOfRule { outcome.rules.append(AuthorizationRule(clauses: clauses)) }
+        guard !httpFields.isEmpty else { return }
         warnAboutL7(field)
-        return keepsPartOfRule ? AuthorizationRule(clauses: clauses) : nil
+        outcome.httpParts.append(HTTPPart(rule: number, isDropped: !keepsPartOfRule, fields: httpFields))
     }
 
     private func warnAboutL7(_ field: Field) {
@@ -88,7 +102,8 @@ struct RuleReader {
             case "notServiceAccounts": part.match.notServiceAccounts = serviceAccounts(values)
             case "ipBlocks": part.match.sourceIPs = each(values) { $0.prefix() }
             case "notIpBlocks": part.match.notSourceIPs = each(values) { $0.prefix() }
-            case "requestPrincipals", "notRequestPrincipals", "remoteIpBlocks", "notRemoteIpBlocks": part.hasL7 = true
+            case "requestPrincipals", "notRequestPrincipals", "remoteIpBlocks", "notRemoteIpBlocks":
+                part.httpFields.append("from[].source.\(name)")
             default: refuseUnknown(values)
             }
         }
@@ -102,7 +117,8 @@ struct RuleReader {
             switch name {
             case "ports": part.match.destinationPorts = each(values) { $0.port() }
             case "notPorts": part.match.notDestinationPorts = each(values) { $0.port() }
-            case "hosts", "notHosts", "methods", "notMethods", "paths", "notPaths": part.hasL7 = true
+            case "hosts", "notHosts", "methods", "notMethods", "paths", "notPaths":
+                part.httpFields.append("to[].operation.\(name)")
             default: refuseUnknown(values)
             }
         }
@@ -136,7 +152,10 @@ struct RuleReader {
         case "destination.port":
             part.match.destinationPorts = values.map { each($0) { $0.port() } } ?? []
             part.match.notDestinationPorts = notValues.map { each($0) { $0.port() } } ?? []
-        case _ where Self.isL7(key): part.hasL7 = true
+        case _ where Self.isL7(key):
+            let name = String(quoted(key).dropFirst().dropLast())
+            if values != nil { part.httpFields.append("when[\(name)].values") }
+            if notValues != nil { part.httpFields.append("when[\(name)].notValues") }
         default: keyField.error("is not a known condition: \(quoted(key))")
         }
         return part

@@ -10,10 +10,13 @@ package struct AuthorizationPolicyManifest: Hashable, Sendable {
     package var action: AuthorizationPolicy.Action
     package var isDryRun: Bool
     package var rules: [AuthorizationRule]
+    /// What of the rules needs HTTP.
+    package var httpParts: [HTTPPart]
 
     package init(
         metadata: ManifestMetadata, selector: [String: String]? = nil, hasTargets: Bool = false,
-        action: AuthorizationPolicy.Action = .allow, isDryRun: Bool = false, rules: [AuthorizationRule] = []
+        action: AuthorizationPolicy.Action = .allow, isDryRun: Bool = false, rules: [AuthorizationRule] = [],
+        httpParts: [HTTPPart] = []
     ) {
         self.metadata = metadata
         self.selector = selector
@@ -21,6 +24,7 @@ package struct AuthorizationPolicyManifest: Hashable, Sendable {
         self.action = action
         self.isDryRun = isDryRun
         self.rules = rules
+        self.httpParts = httpParts
     }
 }
 
@@ -39,13 +43,16 @@ extension AuthorizationPolicyManifest {
         if let field = spec["dryRun"], let value = field.bool() { isDryRun = isDryRun || value }
         if let target = spec["targetRefs"] ?? spec["targetRef"] {
             hasTargets = true
-            target.warn("is for waypoints: the agent does not enforce this policy")
+            target.warn("is for waypoints: no agent enforces this policy, and without a waypoint nobody does")
+            if selector != nil { target.error("and selector exclude each other: remove one of them") }
         }
         if action == .custom {
             spec["action"]?.warn("CUSTOM needs a waypoint; without one everything that the rules match is denied")
         }
         let reader = RuleReader(namespace: metadata.namespace, keepsPartOfRule: action != .allow)
-        rules = (spec["rules"]?.items() ?? []).compactMap(reader.rule)
+        let outcome = reader.read(spec["rules"]?.items() ?? [])
+        rules = outcome.rules
+        httpParts = outcome.httpParts
     }
 
     private static func action(_ field: Field) -> AuthorizationPolicy.Action? {
