@@ -156,6 +156,11 @@ let package = Package(
                 .unsafeFlags(["-Xlinker", "--strip-all"], .when(configuration: .release)),
             ]),
 
+        // PolicyVerdicts: the mesh's side of hack/differential.sh.
+        .executableTarget(
+            name: "PolicyVerdicts", dependencies: ["Controller", "Resources", "Mesh", "Addressing"],
+            path: "Fuzz/PolicyVerdicts", swiftSettings: house),
+
         // Tests.
         .target(
             name: "TestSupport", dependencies: ["Addressing"], path: "Tests/TestSupport", swiftSettings: houseForTests),
