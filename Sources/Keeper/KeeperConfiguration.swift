@@ -37,6 +37,8 @@ package struct KeeperConfiguration: Sendable {
     package var controllerListenAddress: SocketAddress?
     /// Whether an agent that runs already is succeeded; otherwise it is an error that one runs.
     package var takesOver = true
+    /// A worker that has given no sign of life for so many seconds is ended and started again.
+    package var heartbeatLimitSeconds = 10
     /// How long the worker may finish what runs when the agent is told to end, and a pod's captured connections when it
     /// is no longer wanted.
     package var drainDeadline = Duration.seconds(30)

@@ -1,4 +1,3 @@
-internal import Capture
 internal import Kernel
 
 extension NodeKeeper {
@@ -22,6 +21,7 @@ extension NodeKeeper {
             welcome(worker)
         } catch {
             log(.error, "the worker cannot be started: \(error)")
+            lastEnds.worker = "it cannot be started: \(error)"
             perform(workerSupervisor.exited(at: .now), startWorker)
         }
     }
@@ -31,9 +31,9 @@ extension NodeKeeper {
         let control = try MessageSocket.makePair()
         var pairs: [DescriptorList] = []
         for _ in 0..<count { pairs.append(try MessageSocket.makePair()) }
-        let state = try Descriptor.open("/dev/null", .read)
         let stream = DescriptorList()
         stream.append(try controllerStream())
+        let none = try Descriptor.open("/dev/null", .read)
 
         var specification = ChildSpecification(arguments: configuration.workerArguments, environment: environment)
         specification.path = configuration.executable
@@ -41,7 +41,7 @@ extension NodeKeeper {
         specification.isSessionLeader = true
         specification.descriptors =
             ([control.raw(at: 1), stream.raw(at: 0)].compactMap(\.self))
-            + [listeners.admin.raw, listeners.metrics.raw, listeners.readiness.raw, state.raw]
+            + [listeners[.admin], listeners[.metrics], listeners[.readiness], workerState?.raw ?? none.raw]
             + pairs.compactMap { $0.raw(at: 1) }
         let child = try RunningChild(launch(specification), loop: loop) { [unowned self] exit in
             workerExited(exit)
@@ -88,8 +88,8 @@ extension NodeKeeper {
             guard let worker, !worker.isReady else { return }
             worker.isReady = true
             log(.info, "the worker is ready after \((.now - worker.startedAt).formattedMilliseconds) ms")
-        case .heartbeat: break
-        case .state: break
+            workerServes()
+        case .heartbeat: worker?.heartbeat()
         case .requestFacts: channel.send(KeeperToWorker.facts(facts))
         case .requestControllerStream:
             // Without a controller to connect to there is no answer; the worker asks again.
@@ -97,31 +97,60 @@ extension NodeKeeper {
             let list = DescriptorList()
             list.append(stream)
             channel.send(KeeperToWorker.controllerStream, list)
+        case .state:
+            if let file = descriptors.take(at: 0) { keepState(file) }
         }
+    }
+
+    /// What the worker leaves for the next: not looked into, but nobody may be able to change it any more, the worker
+    /// included. The last one that was in order is kept.
+    private func keepState(_ file: consuming Descriptor) {
+        let refusal: String
+        let size = (try? SealedMemory.size(of: file)) ?? .max
+        if !SealedMemory.isSealed(file) {
+            refusal = "it is not sealed"
+        } else if size > MessageLimits.stateBytes {
+            refusal = "it has \(size) bytes, more than \(MessageLimits.stateBytes)"
+        } else {
+            workerState = consume file
+            workerStateSize = size
+            return
+        }
+        counters.refusedStates &+= 1
+        guard let worker, !worker.hasRefusedState else { return }
+        worker.hasRefusedState = true
+        log(.error, "the worker's state is refused: \(refusal); the former one is kept")
+    }
+
+    /// Every second: one that gives no sign of life for too long is of no use. Counted in looks, so that the time that
+    /// the machine slept does not count.
+    func checkWorker() {
+        guard let worker, !isStopping, worker.secondPassed(limit: configuration.heartbeatLimitSeconds) else { return }
+        counters.workerHangs &+= 1
+        log(.error, "the worker gives no sign of life (process \(worker.child.pid)): it is ended")
+        worker.child.signal(.kill)
     }
 
     /// Its messages make no sense or it closed a channel: it is of no use, whatever it still does.
     private func workerChannelEnded(_ ending: MessageChannel.Ending) {
         guard let worker else { return }
-        if case .broken(let reason) = ending { log(.error, "the worker breaks the agreement: \(reason)") }
+        if case .broken(let reason) = ending {
+            log(.error, "the worker breaks the agreement: \(reason)")
+            worker.fault = "it broke the agreement: \(reason)"
+        }
         worker.close()
         worker.child.signal(.kill)
     }
 
     private func workerExited(_ exit: ProcessExit) {
+        let fault = worker?.fault ?? ""
         worker?.close()
         worker = nil
+        lastEnds.worker = fault.isEmpty ? "it \(exit)" : fault
         let action = workerSupervisor.exited(at: .now)
         if isStopping { return workerEnded() }
         log(.error, "the worker \(exit); it is started again (restart \(workerSupervisor.restartCount))")
         perform(action, startWorker)
-    }
-
-    private var facts: KeeperFacts {
-        KeeperFacts(
-            exemption: exemption == .mark ? .mark : .cgroup, keeperPID: UInt32(clamping: CurrentProcess.pid),
-            keeperResidentBytes: UInt64(clamping: CurrentProcess.residentBytes() ?? 0),
-            workerRestarts: workerSupervisor.restartCount, controllerRestarts: controllerSupervisor.restartCount)
     }
 
     /// A connection to the controller's listener; it waits in the backlog while no controller runs.
@@ -149,9 +178,10 @@ extension NodeKeeper {
         do {
             controller = try makeController(arguments)
             controllerSupervisor.started(at: .now)
-            wishes.controllerStarted()
+            whenSettled { [unowned self] in wishes.controllerStarted() }
         } catch {
             log(.error, "the controller cannot be started: \(error)")
+            lastEnds.controller = "it cannot be started: \(error)"
             perform(controllerSupervisor.exited(at: .now), startController)
         }
     }
@@ -164,7 +194,7 @@ extension NodeKeeper {
         specification.isSessionLeader = true
         specification.descriptors =
             [pair.raw(at: 1)].compactMap(\.self)
-            + [listeners.controller.raw, listeners.controllerAdmin.raw, listeners.controllerNetwork.raw]
+            + [listeners[.controller], listeners[.controllerAdmin], listeners[.controllerNetwork]]
         let child = try RunningChild(launch(specification), loop: loop) { [unowned self] exit in
             controllerExited(exit)
         }
@@ -181,6 +211,11 @@ extension NodeKeeper {
     }
 
     private func receive(_ message: ControllerToKeeper) {
+        if case .podVerdict(let verdict) = message { return podJudged(verdict) }
+        whenSettled { [unowned self] in obey(message) }
+    }
+
+    private func obey(_ message: ControllerToKeeper) {
         guard !isStopping else { return }
         switch message {
         case .podWanted(let wish): podWanted(wish)
@@ -190,10 +225,17 @@ extension NodeKeeper {
         }
     }
 
+    /// Does `body` now, or when this agent has everything to itself; never, if another succeeds it.
+    private func whenSettled(_ body: @escaping () -> Void) {
+        if isHandingOver { deferred.append(body) } else { body() }
+    }
+
     private func controllerExited(_ exit: ProcessExit) {
         controller?.channel.close()
         controller = nil
+        lastEnds.controller = "it \(exit)"
         let action = controllerSupervisor.exited(at: .now)
+        // While the worker still drains it is not started again, and not needed.
         if isStopping { return controllerEnded() }
         log(.error, "the controller \(exit); it is started again (restart \(controllerSupervisor.restartCount))")
         perform(action, startController)
@@ -202,6 +244,7 @@ extension NodeKeeper {
 }
 
 extension Duration {
+    /// Whole milliseconds.
     fileprivate var formattedMilliseconds: Int64 {
         components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
     }

@@ -19,7 +19,10 @@ extension NodeKeeper {
             if isMissing(captured) { missing.append(pod) } else { captured.missedLooks = 0 }
         }
         if !missing.isEmpty { lookFor(missing) }
-        for pod in pods.values { tellIfChanged(pod) }
+        for pod in pods.values {
+            countAborted(pod)
+            tellIfChanged(pod)
+        }
     }
 
     private func verify(_ pod: Pod) {
@@ -35,6 +38,12 @@ extension NodeKeeper {
             pod.trouble = error.message
         }
         _ = captured.recountEarlier()
+    }
+
+    /// Aborted connections of before the capture are counted for the agent as a whole.
+    private func countAborted(_ pod: Pod) {
+        counters.abortedConnections &+= pod.captured?.abortedCount ?? 0
+        pod.captured?.abortedCount = 0
     }
 
     private func endWithdrawal(_ pod: Pod) {

@@ -1,11 +1,18 @@
 internal import Addressing
+internal import CNI
 internal import Kernel
 internal import Mesh
 
 extension NodeKeeper {
     // MARK: What the controller wants
 
-    func podWanted(_ wish: PodWish) {
+    func podWanted(_ named: PodWish) {
+        var wish = named
+        if let known = pods[named.uid], known.containerID != nil, known.captured != nil {
+            // What the runtime said is newer than what a controller has read.
+            wish.addresses = known.wish.addresses
+            wish.podUID = known.wish.podUID
+        }
         switch wishes.wanted(wish) {
         case .known: return
         case .new, .changed: break
@@ -65,9 +72,9 @@ extension NodeKeeper {
         searchTimer = nil
         let now = loop.now
         let due = pods.values.filter { pod in pod.enrolment.searchDue.map { $0 <= now } ?? false }
-        let found = finder.find(Set(due.flatMap(\.wish.addresses)))
+        let found = finder.find(due.map(\.sought))
         for pod in due.sorted(by: { $0.wish.uid < $1.wish.uid }) {
-            if let namespace = pod.wish.addresses.lazy.compactMap({ found[$0] }).first {
+            if let namespace = found[pod.wish.uid] {
                 capture(pod, in: namespace)
             } else {
                 pod.enrolment.namespaceNotFound(
@@ -82,7 +89,7 @@ extension NodeKeeper {
     @discardableResult
     func capture(_ pod: Pod, in found: FoundNamespace) -> KeeperError? {
         if let other = holder(of: found.namespace, besides: pod) {
-            let reason = "its address \(pod.addressText) is in the namespace of pod \(other.name)"
+            let reason = "its address \(pod.addressText) is in the namespace of pod \(other)"
             pod.enrolment.namespaceNotFound(at: loop.now, reason: reason)
             return KeeperError(.enrolment, reason)
         }
@@ -104,8 +111,12 @@ extension NodeKeeper {
         }
     }
 
-    private func holder(of namespace: NetworkNamespace, besides pod: Pod) -> Pod? {
-        pods.values.first { $0 !== pod && $0.captured?.namespace.cookie == namespace.cookie }
+    /// The name of the pod that is captured there, or for which the runtime made it.
+    private func holder(of namespace: NetworkNamespace, besides pod: Pod) -> String? {
+        let cookie = namespace.cookie
+        let other = pods.values.first { $0 !== pod && $0.captured?.namespace.cookie == cookie }?.name
+        let owner = plugin.attachments.owner(ofNamespace: cookie)?.description
+        return other ?? (owner == pod.name ? nil : owner)
     }
 
     func hasAddress(_ captured: CapturedPod, of wish: PodWish) -> Bool {

@@ -6,15 +6,38 @@ extension NodeKeeper {
     private static let controllerGrace = Duration.seconds(2)
 
     func stopRequested() {
-        guard !isStopping else {
+        if takeover != nil, !isInCharge { return endAtOnce() }
+        // Being told to end after another agent has succeeded this one is the first time.
+        guard !isStopping || (giver.hasYielded && !wasToldToEnd) else {
             log(.warning, "asked a second time: ending at once")
             worker?.child.signal(.kill)
             controller?.child.signal(.kill)
             return
         }
+        wasToldToEnd = true
+        guard !giver.hasYielded else { return log(.info, "asked to end: it will when its worker has finished") }
+        if configuration.withdrawsOnExit { stopCapturingAll() }
+        drain()
+    }
+
+    /// Another agent has everything: the controller ends at once, and the worker when it has finished.
+    func drainForGood() {
+        endController()
+        worker?.control.send(KeeperToWorker.facts(facts))
+        guard !isStopping else { return endIfNothingIsLeft() }
+        drain()
+    }
+
+    /// The other agent goes on, and nothing is to be undone. The children see that this process is gone, and finish
+    /// what they have taken.
+    func endAtOnce() {
+        isStopping = true
+        loop.stop()
+    }
+
+    private func drain() {
         isStopping = true
         log(.info, "ending: open connections have \(configuration.drainDeadline) to finish")
-        if configuration.withdrawsOnExit { stopCapturingAll() }
         guard workerSupervisor.stopRequested(), let worker else { return workerEnded() }
         let milliseconds = configuration.drainDeadline.drainMilliseconds
         worker.control.send(KeeperToWorker.drain(milliseconds: milliseconds))
@@ -28,8 +51,13 @@ extension NodeKeeper {
             })
     }
 
-    /// The worker has ended, or none ran.
+    /// The worker has ended, or none ran. While another agent takes over, its outcome is waited for.
     func workerEnded() {
+        guard !giver.isOffering else { return }
+        endController()
+    }
+
+    private func endController() {
         guard controllerSupervisor.stopRequested(), let controller else { return controllerEnded() }
         controller.child.signal(.terminate)
         loop.schedule(after: Self.controllerGrace, TimerCall { [unowned self] in self.controller?.child.signal(.kill) })
@@ -37,7 +65,13 @@ extension NodeKeeper {
 
     /// The controller has ended, or none ran. One that ends while the worker drains does not cut the drain short.
     func controllerEnded() {
-        guard worker == nil else { return }
+        guard isStopping, worker == nil, controller == nil, !giver.isOffering else { return }
         loop.stop()
+    }
+
+    /// A hand-over is over, and the worker may have ended meanwhile.
+    func endIfNothingIsLeft() {
+        guard isStopping, worker == nil else { return }
+        workerEnded()
     }
 }

@@ -65,7 +65,7 @@ extension NodeKeeper {
     /// The one line that says who ended a pod's capture.
     func audit(_ pod: Pod, _ cause: UnenrolmentCause) {
         guard let captured = pod.captured else { return }
-        unenrolmentCount &+= 1
+        counters.unenrolments &+= 1
         let connections = cause == .namespaceGone ? 0 : captured.openConnections()
         log(
             .warning,

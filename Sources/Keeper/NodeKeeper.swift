@@ -1,19 +1,21 @@
 internal import Addressing
 internal import Capture
-package import Kernel
+internal import Kernel
 internal import Mesh
 
 /// The privileged process of the agent: it captures pods, opens every socket that must live in one, holds all
-/// listeners, and starts the worker and the controller again when they end. It parses nothing that comes from
-/// the network.
+/// listeners, starts the worker and the controller again when they end, and hands all of it to the agent that succeeds
+/// it. It parses nothing that comes from the network.
 ///
 /// Confined to the thread that calls `run`, but for `stop`.
 package final class NodeKeeper {
     let configuration: KeeperConfiguration
     let loop: EventLoop
-    private let lock: FileLock
-    private let cgroup: AgentCgroup?
-    let exemption: AgentExemption
+    /// Nil once another agent has it.
+    var lock: FileLock?
+    let cgroup: AgentCgroup?
+    /// This agent's sockets, and those of agents before and after it that still run.
+    var exemption: AgentExemption
     let listeners: AgentListeners
     let finder: NamespaceFinder
     /// Starts a child; another in tests.
@@ -25,25 +27,48 @@ package final class NodeKeeper {
     /// loop, about 10 ms each, until the kernel has freed the rules.
     var retired: [CapturedPod] = []
     var searchTimer: TimerID?
+    var unenrolments = UnenrolmentBudget()
+    var counters = KeeperCounters()
 
     var workerSupervisor = ChildSupervisor()
     var worker: Worker?
+    /// What the last worker left for the next: sealed memory.
+    var workerState: Descriptor?
+    /// Its size in bytes.
+    var workerStateSize = 0
     var controllerSupervisor = ChildSupervisor()
     var controller: Controller?
+    /// Why the children ended last, or could not be started; empty: they never did.
+    var lastEnds = (worker: "", controller: "")
     var isStopping = false
-    /// Nothing is captured or let go while another agent takes over.
-    var isHandingOver: Bool { false }
+    /// The agent was told to end, by whoever may.
+    var wasToldToEnd = false
 
-    var unenrolments = UnenrolmentBudget()
-    /// Pods whose capture was ended.
-    var unenrolmentCount: UInt32 = 0
+    /// Handing over to the agent that comes next.
+    var giver = HandoverGiver()
+    var successor: Successor?
+    var visitors: [ObjectIdentifier: Successor] = [:]
+    /// What the controller said while another agent was taking over.
+    var deferred: [() -> Void] = []
+    /// Succeeding the agent before this one; nil once that one is gone, or where there was none.
+    var takeover: Takeover?
+    var predecessor: MessageChannel?
+    /// Cgroups of agents before this one that may still have processes.
+    var foreignCgroups: [InheritedAgent.ExemptCgroup] = []
+    /// Why the agent ends though nobody told it to.
+    var failure: KeeperError?
 
+    /// Those who are being told what the keeper knows.
+    var readers: [MessageChannel] = []
+    var acceptors: [UnixAcceptor] = []
+    /// What the container runtime asks.
+    let plugin = PluginDesk()
     private var signals: SignalHandler?
 
-    /// Takes what the agent needs of its own: lock, cgroup, listeners. Called on the thread that will `run`, before
-    /// any other thread is started.
-    /// - Throws: `missingCapability`, `alreadyRunning`, `addressInUse` or `resources`, each with a message for an
-    ///   operator; nothing has been changed then.
+    /// Takes what the agent needs of its own: lock, cgroup, listeners; from the agent that runs, if there is one.
+    /// Called on the thread that will `run`, before any other thread is started.
+    /// - Throws: `missingCapability`, `alreadyRunning`, `handover`, `addressInUse` or `resources`, each with a message
+    ///   for an operator; nothing has been changed then.
     package convenience init(_ configuration: KeeperConfiguration) throws(KeeperError) {
         try self.init(configuration) { specification throws(SystemError) in try ChildProcess.start(specification) }
     }
@@ -56,7 +81,6 @@ package final class NodeKeeper {
         self.launch = launch
         finder = NamespaceFinder(directories: configuration.namespaceDirectories)
         try StartUpChecks.checkCapabilities()
-        lock = try StartUpChecks.lock(configuration)
         SignalSource.ignoreBrokenPipes()
         do {
             loop = try EventLoop()
@@ -64,34 +88,59 @@ package final class NodeKeeper {
         } catch {
             throw KeeperError(.resources, "\(error)")
         }
-        listeners = try AgentListeners.open(configuration)
+        switch try StartUpChecks.begin(configuration) {
+        case .alone(let lock):
+            self.lock = consume lock
+            listeners = try AgentListeners.open(configuration)
+            cgroup = Self.enterCgroup(configuration)
+            exemption = cgroup?.exemption ?? .mark
+        case .succeeding(let takeover):
+            guard let agent = takeover.agent, let lock = takeover.descriptors.take(at: 0) else {
+                throw KeeperError(.handover, "the agent that runs left nothing")
+            }
+            self.lock = FileLock.adopt(lock)
+            cgroup = takeover.cgroup
+            exemption = AgentCgroup.exempting(cgroup?.cgroup, and: agent.cgroups)
+            listeners = try AgentListeners(
+                adopting: takeover.takeListeners(), adminPath: agent.adminPath, configuration)
+            foreignCgroups = agent.cgroups
+            counters = agent.counters
+            if let state = takeover.takeState() {
+                workerStateSize = (try? SealedMemory.size(of: state)) ?? 0
+                workerState = consume state
+            }
+            self.takeover = takeover
+        }
+    }
+
+    private static func enterCgroup(_ configuration: KeeperConfiguration) -> AgentCgroup? {
         do {
-            let own = try AgentCgroup.enter()
-            exemption = own.exemption
-            cgroup = consume own
+            return try AgentCgroup.enter()
         } catch {
             configuration.log(
                 .warning,
                 "no cgroup v2 for the agent (\(error)): its sockets are exempt by their mark, which any container with "
                     + "CAP_NET_RAW can forge")
-            exemption = .mark
-            cgroup = nil
+            return nil
         }
     }
 
     /// Starts the children and serves until the agent is told to end: by SIGTERM or SIGINT (a second one ends it at
-    /// once), or by `stop`.
+    /// once), by `stop`, or because another agent has succeeded it.
     /// - Parameter handlesSignals: false where signals are somebody else's, as in a test.
-    /// - Throws: only what makes the loop itself unusable.
-    package func run(handlesSignals: Bool = true) throws(SystemError) {
+    /// - Throws: `SystemError` if the loop itself is unusable; `KeeperError` of code `handover` if the agent that this
+    ///   one was to succeed goes on: nothing of that one's was touched then.
+    package func run(handlesSignals: Bool = true) throws {
         if handlesSignals {
             signals = try SignalHandler(loop: loop) { [unowned self] in stopRequested() }
         }
         defer { finish() }
         scheduleTick()
+        if takeover == nil { try openDoors() } else { try adoptAll() }
         perform(controllerSupervisor.startRequested(), startController)
         perform(workerSupervisor.startRequested(), startWorker)
         try loop.run()
+        if let failure { throw failure }
     }
 
     /// Ends the agent as SIGTERM does. May be called from any thread.
@@ -105,17 +154,29 @@ package final class NodeKeeper {
         configuration.log(level, message)
     }
 
+    /// Whether rules, files and listeners are this agent's alone to change.
+    var isInCharge: Bool { takeover.map(\.isInCharge) ?? true && !giver.hasYielded }
+
+    /// Nothing is captured or let go while one agent succeeds another.
+    var isHandingOver: Bool { giver.isOffering || !isInCharge }
+
     private func finish() {
-        deleteRules { configuration.withdrawsOnExit || $0.enrolment.isWithdrawing }
+        if isInCharge {
+            deleteRules { configuration.withdrawsOnExit || $0.enrolment.isWithdrawing }
+            listeners.removeFiles()
+            lock?.forget()
+        }
+        plugin.close()
         worker = nil
         controller = nil
-        listeners.removeFiles()
-        do {
-            try cgroup?.remove()
-        } catch {
-            log(.warning, "the agent's cgroup stays until the next start: \(error)")
+        // The one that succeeded this agent takes it away.
+        if !giver.hasYielded {
+            do {
+                try cgroup?.remove()
+            } catch {
+                log(.warning, "the agent's cgroup stays until the next start: \(error)")
+            }
         }
-        lock.forget()
         log(.info, "the agent has ended")
     }
 
@@ -128,7 +189,9 @@ package final class NodeKeeper {
         loop.schedule(
             after: Self.tick,
             TimerCall { [unowned self] in
-                checkPods()
+                checkWorker()
+                checkHandover()
+                if !isHandingOver { checkPods() }
                 scheduleTick()
             })
     }

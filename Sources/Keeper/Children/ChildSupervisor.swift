@@ -31,6 +31,12 @@ package struct ChildSupervisor: ~Copyable {
         return false
     }
 
+    /// When it is started again; nil if it runs, or is not to be.
+    package var restartsAt: ContinuousClock.Instant? {
+        if case .waiting(let until) = state { return until }
+        return nil
+    }
+
     /// Nothing runs and nothing will.
     package var isStopped: Bool {
         if case .stopped = state { return true }

@@ -66,6 +66,17 @@ enum MessageKind {
     static let podsComplete: UInt8 = 0x53
     static let podVerdict: UInt8 = 0x54
     static let podQuestion: UInt8 = 0x61
+    static let handoverHello: UInt8 = 0x71
+    static let handoverClaim: UInt8 = 0x72
+    static let handoverServing: UInt8 = 0x73
+    static let handoverWelcome: UInt8 = 0x81
+    static let handoverRefused: UInt8 = 0x82
+    static let handoverAgent: UInt8 = 0x83
+    static let handoverEarlier: UInt8 = 0x84
+    static let handoverPod: UInt8 = 0x85
+    static let handoverComplete: UInt8 = 0x86
+    static let handoverYielded: UInt8 = 0x87
+    static let handoverAborted: UInt8 = 0x88
 }
 
 /// The limits of what a message may hold.
@@ -86,6 +97,16 @@ package enum MessageLimits {
     package static let excludedDestinations = 64
     /// Sockets in one batch.
     package static let sockets = MessageSocket.maxDescriptors
+    /// Bytes of a path in the file system.
+    package static let path = 1024
+    /// Bytes of the container runtime's name for a sandbox.
+    package static let containerID = 256
+    /// Connections in one message.
+    package static let connections = 128
+    /// Connections from before its capture that a pod's report names.
+    package static let reportedConnections = 32
+    /// Cgroups of agents that are exempt at the same time.
+    package static let agents = 16
     /// Bytes of the state that a worker leaves.
     package static let stateBytes = 256 << 20
     /// A day; a longer drain is none.

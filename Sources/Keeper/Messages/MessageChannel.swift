@@ -22,6 +22,7 @@ package final class MessageChannel: EventHandler {
     private let loop: EventLoop
     private var registration: EventLoop.Registration?
     private var queue: [Waiting] = []
+    private var closesWhenSent = false
     private let onMessage: (MessageChannel, [UInt8], DescriptorList) throws(KeeperError) -> Void
     private let onEnd: (Ending) -> Void
 
@@ -51,6 +52,9 @@ package final class MessageChannel: EventHandler {
         close()
     }
 
+    /// Whether it has ended, by whom ever.
+    var isClosed: Bool { registration == nil }
+
     /// Messages that the other end has not taken yet.
     var waitingCount: Int { queue.count }
 
@@ -66,6 +70,12 @@ package final class MessageChannel: EventHandler {
         }
         guard queue.count <= Self.longestQueue else { return end(.broken("it does not read its messages")) }
         if queue.count == 1 { flush() }
+    }
+
+    /// Closes as soon as everything is sent; `onEnd` is not called for that.
+    package func finish() {
+        closesWhenSent = true
+        if queue.isEmpty { close() }
     }
 
     /// Stops; `onEnd` is not called.
@@ -84,7 +94,10 @@ package final class MessageChannel: EventHandler {
 
     private func flush() {
         var sent = 0
-        defer { queue.removeFirst(min(sent, queue.count)) }
+        defer {
+            queue.removeFirst(min(sent, queue.count))
+            if closesWhenSent, queue.isEmpty { close() }
+        }
         for waiting in queue {
             do {
                 switch try socket.send(waiting.bytes, descriptors: waiting.descriptors) {

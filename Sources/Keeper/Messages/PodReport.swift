@@ -23,15 +23,19 @@ package struct PodReport: Hashable, Sendable {
     package var uncapturedConnections: UInt32
     /// How often its rules were found changed and set right.
     package var repairs: UInt32
+    /// The first of the uncaptured connections; at most `MessageLimits.reportedConnections`.
+    package var earlierConnections: [ConnectionEnds]
 
     package init(
-        uid: WorkloadUID, state: PodState, detail: String = "", uncapturedConnections: UInt32 = 0, repairs: UInt32 = 0
+        uid: WorkloadUID, state: PodState, detail: String = "", uncapturedConnections: UInt32 = 0, repairs: UInt32 = 0,
+        earlierConnections: [ConnectionEnds] = []
     ) {
         self.uid = uid
         self.state = state
         self.detail = detail
         self.uncapturedConnections = uncapturedConnections
         self.repairs = repairs
+        self.earlierConnections = earlierConnections
     }
 
     init(reader: inout MessageReader) throws(KeeperError) {
@@ -41,6 +45,9 @@ package struct PodReport: Hashable, Sendable {
         detail = try reader.text(limit: MessageLimits.detail)
         uncapturedConnections = try reader.number(UInt32.self)
         repairs = try reader.number(UInt32.self)
+        earlierConnections = try reader.list(limit: MessageLimits.reportedConnections) { reader throws(KeeperError) in
+            try ConnectionEnds(reader: &reader)
+        }
     }
 
     func write(to writer: inout MessageWriter) throws(KeeperError) {
@@ -49,54 +56,8 @@ package struct PodReport: Hashable, Sendable {
         try writer.shortened(detail, limit: MessageLimits.detail)
         writer.number(uncapturedConnections)
         writer.number(repairs)
-    }
-}
-
-/// How the agent's own sockets are told from those of pods.
-package enum ExemptionMode: UInt8, Hashable, Sendable {
-    case cgroup = 1
-    /// Any container with CAP_NET_RAW can forge it.
-    case mark = 2
-}
-
-/// What the keeper tells of itself.
-package struct KeeperFacts: Hashable, Sendable {
-    /// How the agent's own sockets are told from those of pods.
-    package var exemption: ExemptionMode
-    /// The keeper's process.
-    package var keeperPID: UInt32
-    /// Resident memory of the keeper in bytes.
-    package var keeperResidentBytes: UInt64
-    /// How often the worker was started again since the keeper was.
-    package var workerRestarts: UInt32
-    /// How often the controller was started again since the keeper was.
-    package var controllerRestarts: UInt32
-
-    package init(
-        exemption: ExemptionMode, keeperPID: UInt32, keeperResidentBytes: UInt64, workerRestarts: UInt32,
-        controllerRestarts: UInt32
-    ) {
-        self.exemption = exemption
-        self.keeperPID = keeperPID
-        self.keeperResidentBytes = keeperResidentBytes
-        self.workerRestarts = workerRestarts
-        self.controllerRestarts = controllerRestarts
-    }
-
-    init(reader: inout MessageReader) throws(KeeperError) {
-        guard let mode = ExemptionMode(rawValue: try reader.number(UInt8.self)) else { throw .malformed("exemption") }
-        exemption = mode
-        keeperPID = try reader.number(UInt32.self)
-        keeperResidentBytes = try reader.number(UInt64.self)
-        workerRestarts = try reader.number(UInt32.self)
-        controllerRestarts = try reader.number(UInt32.self)
-    }
-
-    func write(to writer: inout MessageWriter) {
-        writer.number(exemption.rawValue)
-        writer.number(keeperPID)
-        writer.number(keeperResidentBytes)
-        writer.number(workerRestarts)
-        writer.number(controllerRestarts)
+        try writer.list(earlierConnections, limit: MessageLimits.reportedConnections) { writer, ends in
+            ends.write(to: &writer)
+        }
     }
 }

@@ -33,7 +33,7 @@ package enum KeeperToWorker: KeeperMessage {
             try report.write(to: &writer)
         case .facts(let facts):
             writer.begin(MessageKind.facts)
-            facts.write(to: &writer)
+            try facts.write(to: &writer)
         case .controllerStream: writer.begin(MessageKind.controllerStream)
         case .drain(let milliseconds):
             writer.begin(MessageKind.drainWorker)

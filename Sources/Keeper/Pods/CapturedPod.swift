@@ -8,39 +8,77 @@ internal import Mesh
 /// Its end closes the listeners and lets go of the namespace; the rules stay unless `delete` was called.
 final class CapturedPod {
     let namespace: NetworkNamespace
-    /// Those of 15001, 15006 and 15008, for each worker that is started.
+    /// Those of 15001, 15006 and 15008, for each worker that is started; none once new connections are not captured.
     private(set) var listeners: DescriptorList
     /// How it is captured.
     private(set) var appliedWish: PodWish
     private let capture: PodCapture
-    private let exemption: AgentExemption
+    private var exemption: AgentExemption
     private var earlier: EarlierConnections
     /// How often the rules were set right.
     private(set) var repairCount: UInt32 = 0
+    /// Connections from before the capture that were aborted; taken by whoever counts them.
+    var abortedCount: UInt32 = 0
     /// Where the namespace was last seen, to see cheaply whether it still is there.
     var path: String
     /// Looks in a row at which it was not.
     var missedLooks = 0
 
     /// Opens the listeners, then captures: so no connection is ever redirected to a port that nobody listens on.
-    /// - Throws: `enrolment` or `addressInUse`; nothing of it is left then.
+    /// Ends with a look at what the kernel made of it.
+    /// - Throws: `enrolment` or `addressInUse`; nothing of it is left then. Only where the rules are not those that
+    ///   were set do they stay, so that the pod is not open.
     init(_ found: FoundNamespace, wish: PodWish, exemption: AgentExemption) throws(KeeperError) {
         namespace = found.namespace
         path = found.path
         self.exemption = exemption
         appliedWish = wish
         let plan = PodCapturePlan(wish, exemption: exemption)
+        var aborted = 0
         do {
             (listeners, earlier, capture) = try found.namespace.perform {
                 let listeners = try PodSockets.openListeners()
                 let capture = try PodCapture()
-                let earlier = try EarlierConnections()
+                var earlier = try EarlierConnections()
                 try capture.enrol(plan)
-                if wish.options.contains(.abortsOldInbound) { try? earlier.abortInbound() }
+                try? earlier.noteLate()
+                if wish.options.contains(.abortsOldInbound) { aborted = (try? earlier.abortInbound()) ?? 0 }
+                try PodSockets.probe()
                 return (listeners, earlier, capture)
             }
         } catch let error as KeeperError {
             throw error
+        } catch {
+            throw KeeperError(.enrolment, "\(error)")
+        }
+        abortedCount = UInt32(clamping: aborted)
+        if let drift = capture.verify() {
+            throw KeeperError(.enrolment, "the kernel's rules are not those that were set (\(drift))")
+        }
+    }
+
+    /// Goes on with what an agent before this one captured: nothing is closed in between, and captured connections go
+    /// on.
+    /// - Parameter listeners: none for a pod whose new connections are not captured any more.
+    /// - Throws: `enrolment`; the rules are then as the other left them.
+    init(
+        adopting found: FoundNamespace, _ inherited: InheritedPod, listeners: DescriptorList,
+        earlier: [ConnectionEnds], exemption: AgentExemption
+    ) throws(KeeperError) {
+        namespace = found.namespace
+        path = found.path
+        self.exemption = exemption
+        self.listeners = listeners
+        appliedWish = inherited.wish
+        repairCount = inherited.repairs
+        self.earlier = EarlierConnections(earlier)
+        let plan = PodCapturePlan(inherited.wish, exemption: exemption)
+        do {
+            capture = try found.namespace.perform {
+                let capture = try PodCapture()
+                if inherited.state == .captured { try capture.enrol(plan) }
+                return capture
+            }
         } catch {
             throw KeeperError(.enrolment, "\(error)")
         }
@@ -49,19 +87,31 @@ final class CapturedPod {
     /// Connections that were there before the capture and still are.
     var uncapturedConnections: UInt32 { UInt32(clamping: earlier.count) }
 
+    /// These, all of them.
+    var earlierConnections: [ConnectionEnds] { earlier.list }
+
     /// Captures otherwise from now on; connections go on.
     /// - Throws: `enrolment`; it is captured as before then.
     func apply(_ wish: PodWish) throws(KeeperError) {
         let plan = PodCapturePlan(wish, exemption: exemption)
         do {
-            try namespace.perform {
-                try capture.enrol(plan)
-                if wish.options.contains(.abortsOldInbound) { try? earlier.abortInbound() }
-            }
+            try namespace.perform { try capture.enrol(plan) }
         } catch {
             throw KeeperError(.enrolment, "\(error)")
         }
         appliedWish = wish
+        abortEarlier()
+    }
+
+    /// Changes which agents' sockets are exempt; connections go on.
+    /// - Throws: `enrolment`; the exemption is as before then.
+    func replaceExemption(_ exemption: AgentExemption) throws(KeeperError) {
+        do {
+            try capture.replaceExemption(exemption)
+        } catch {
+            throw KeeperError(.enrolment, "\(error)")
+        }
+        self.exemption = exemption
     }
 
     /// Looks whether the kernel's state is as wanted and sets it right if not.
@@ -78,13 +128,20 @@ final class CapturedPod {
         return drift.description
     }
 
-    /// Counts again what is left of the earlier connections.
+    /// Counts again what is left of the earlier connections, and aborts those that are forbidden now.
     /// - Returns: whether the count changed.
     func recountEarlier() -> Bool {
         guard earlier.count > 0 else { return false }
         let former = earlier.count
+        abortEarlier()
         try? namespace.performSystemCalls { () throws(SystemError) in try earlier.refresh() }
         return earlier.count != former
+    }
+
+    private func abortEarlier() {
+        guard appliedWish.options.contains(.abortsOldInbound), earlier.count > 0 else { return }
+        let count = try? namespace.performSystemCalls { () throws(SystemError) in try earlier.abortInbound() }
+        abortedCount &+= UInt32(clamping: count ?? 0)
     }
 
     /// Sockets for the worker.
@@ -94,12 +151,17 @@ final class CapturedPod {
 
     /// New connections are no longer captured; the listeners of the keeper close.
     func stopCapturing() throws(KeeperError) {
-        listeners = DescriptorList()
+        closeListeners()
         do {
             try capture.stopCapturing()
         } catch {
             throw KeeperError(.enrolment, "\(error)")
         }
+    }
+
+    /// They are closed here, wherever else they are open.
+    func closeListeners() {
+        listeners = DescriptorList()
     }
 
     /// Captured connections that are open: those on the agent's ports.

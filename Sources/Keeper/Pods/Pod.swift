@@ -22,7 +22,8 @@ final class Pod {
         let (state, detail) = enrolment.report
         return PodReport(
             uid: wish.uid, state: state, detail: trouble ?? detail,
-            uncapturedConnections: captured?.uncapturedConnections ?? 0, repairs: captured?.repairCount ?? 0)
+            uncapturedConnections: captured?.uncapturedConnections ?? 0, repairs: captured?.repairCount ?? 0,
+            earlierConnections: Array((captured?.earlierConnections ?? []).prefix(MessageLimits.reportedConnections)))
     }
 
     var name: String { "\(wish.namespace)/\(wish.name)" }

@@ -51,6 +51,12 @@ package struct PodEnrolment: ~Copyable {
         return false
     }
 
+    /// When its captured connections are to have ended; nil unless it is withdrawing.
+    package var withdrawalDeadline: ContinuousClock.Instant? {
+        if case .withdrawing(let deadline) = state { return deadline }
+        return nil
+    }
+
     /// Whether nothing is open, and it is looked for.
     package var isSearching: Bool {
         if case .searching = state { return true }

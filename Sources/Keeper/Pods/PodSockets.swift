@@ -21,6 +21,20 @@ enum PodSockets {
         return list
     }
 
+    /// Whether the kernel lists all three as listening, in the namespace that the calling thread is in.
+    /// - Throws: `enrolment`, naming the port.
+    static func probe() throws(KeeperError) {
+        let listening: Set<UInt16>
+        do {
+            listening = try SocketDiagnosis().listeningPorts()
+        } catch {
+            throw KeeperError(.enrolment, "its listeners cannot be listed: \(error)")
+        }
+        for port in listenerPorts where !listening.contains(port) {
+            throw KeeperError(.enrolment, "nobody listens on port \(port) of the pod")
+        }
+    }
+
     /// A nonblocking listener on every address of the namespace.
     static func openListener(port: UInt16, mark: UInt32?) throws(SystemError) -> Descriptor {
         do {

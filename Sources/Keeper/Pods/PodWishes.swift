@@ -11,6 +11,8 @@ package struct PodWishes {
 
     private var entries: [WorkloadUID: Entry] = [:]
     private var generation: UInt64 = 0
+    /// Whether a controller has named all once.
+    package private(set) var isComplete = false
 
     package init() {}
 
@@ -65,6 +67,7 @@ package struct PodWishes {
 
     /// The controller has named all: those that it did not, which are thereby unwanted.
     package mutating func completed() -> [WorkloadUID] {
+        isComplete = true
         let stale = entries.filter { $0.value.generation.map { $0 < generation } ?? false }.map(\.key)
         for uid in stale { entries[uid] = nil }
         return stale.sorted()

@@ -27,22 +27,46 @@ enum StartUpChecks {
         throw KeeperError(.missingCapability, "the agent lacks \(list); run it as root, or grant them to its container")
     }
 
-    /// Makes the run directory and locks it for this process.
-    /// - Throws: `alreadyRunning`, naming the other agent's process; `resources`.
-    static func lock(_ configuration: KeeperConfiguration) throws(KeeperError) -> FileLock {
-        let outcome: FileLock.Outcome
+    /// How an agent comes to its place.
+    enum Beginning: ~Copyable {
+        /// Nobody was there.
+        case alone(FileLock)
+        /// Another agent gave it everything.
+        case succeeding(Takeover)
+    }
+
+    /// How long an agent that holds the lock and does not answer is waited for: it may be just starting, or ending.
+    private static let patience = Duration.seconds(5)
+
+    /// Makes the run directory and locks it for this process, or takes over from the agent that has it locked.
+    /// - Throws: `alreadyRunning`, naming the other agent's process; `handover`, with its reason; `resources`.
+    static func begin(_ configuration: KeeperConfiguration) throws(KeeperError) -> Beginning {
+        let deadline = ContinuousClock.now + patience
+        while true {
+            let holder: Int32?
+            switch try lock(configuration) {
+            case .locked(let lock): return .alone(lock)
+            case .heldByOther(let pid): holder = pid
+            }
+            guard configuration.takesOver else { throw alreadyRunning(holder, configuration) }
+            if let takeover = try Takeover.attempt(configuration) { return .succeeding(takeover) }
+            guard ContinuousClock.now < deadline else { throw alreadyRunning(holder, configuration) }
+            CurrentProcess.pause(milliseconds: 50)
+        }
+    }
+
+    private static func lock(_ configuration: KeeperConfiguration) throws(KeeperError) -> FileLock.Outcome {
         do {
             try Files.makeDirectory(configuration.runDirectory, mode: 0o755)
-            outcome = try FileLock.acquire(configuration.lockPath)
+            return try FileLock.acquire(configuration.lockPath)
         } catch {
             throw KeeperError(.resources, "the run directory \(configuration.runDirectory) cannot be used: \(error)")
         }
-        switch consume outcome {
-        case .locked(let lock): return lock
-        case .heldByOther(let pid):
-            let process = pid.map { " (process \($0))" } ?? ""
-            throw KeeperError(
-                .alreadyRunning, "another agent runs on this node\(process): it holds \(configuration.lockPath)")
-        }
+    }
+
+    private static func alreadyRunning(_ pid: Int32?, _ configuration: KeeperConfiguration) -> KeeperError {
+        let process = pid.map { " (process \($0))" } ?? ""
+        return KeeperError(
+            .alreadyRunning, "another agent runs on this node\(process): it holds \(configuration.lockPath)")
     }
 }

@@ -24,6 +24,12 @@ package final class NetworkNamespace: Sendable {
         try NetworkNamespace(Descriptor.open(path, .read))
     }
 
+    /// Takes over one that another process holds open.
+    /// - Throws: EINVAL if `descriptor` is no network namespace.
+    package static func adopt(_ descriptor: consuming Descriptor) throws(SystemError) -> NetworkNamespace {
+        try NetworkNamespace(descriptor)
+    }
+
     /// The namespace that the calling thread is in.
     package static func current() throws(SystemError) -> NetworkNamespace {
         try NetworkNamespace(openCurrent())

@@ -16,6 +16,26 @@ package struct FileLock: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
+    /// Takes over the lock that another process holds: it belongs to the open file, so it does not lapse in between,
+    /// and ends when the last process has closed it.
+    package static func adopt(_ descriptor: consuming Descriptor) -> FileLock {
+        FileLock(descriptor)
+    }
+
+    /// The number of the locked file, to be passed on while this value lives.
+    package var raw: Int32 { descriptor.raw }
+
+    /// Leaves this process's number in the file.
+    package borrowing func claim() throws(SystemError) {
+        let number = descriptor.raw
+        let text = Array("\(getpid())\n".utf8)
+        try retrying("ftruncate") { ftruncate(number, 0) }
+        // Not at the offset: that is the other process's, too.
+        try retrying("pwrite") {
+            unsafe text.withUnsafeBytes { unsafe pwrite(number, $0.baseAddress, $0.count, 0) }
+        }
+    }
+
     /// Empties the file, so that nobody is named in it who is gone; the lock itself ends with this value.
     package borrowing func forget() {
         ftruncate(descriptor.raw, 0)
