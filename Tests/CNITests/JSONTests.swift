@@ -53,7 +53,8 @@ struct SeededNumbers: RandomNumberGenerator {
         #expect(throws: JSONError.self) { try read(text) }
     }
 
-    @Test(arguments: [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xe2, 0x82]] as [[UInt8]])
+    @Test(
+        arguments: [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xe2, 0x82]] as [[UInt8]])
     func `a string that is not UTF-8 is refused`(bytes: [UInt8]) {
         #expect(throws: JSONError.self) { try JSONReader.read([0x22] + bytes + [0x22]) }
     }
@@ -91,12 +92,14 @@ struct SeededNumbers: RandomNumberGenerator {
     @Test func `a member knows where its value stands`() throws {
         let text = #"{"a": [1, 2] , "b":{"c":"d"}}"#
         let members = try #require(try read(text).members)
-        #expect(members.map { String(decoding: Array(text.utf8)[$0.range], as: UTF8.self) } == ["[1, 2]", #"{"c":"d"}"#])
+        #expect(
+            members.map { String(decoding: Array(text.utf8)[$0.range], as: UTF8.self) } == ["[1, 2]", #"{"c":"d"}"#])
     }
 
     @Test func `what is written is read as the same`() throws {
         let value = JSONValue.object([
-            JSONMember("a\"\\\u{0}\u{1f}\u{7f}", .array([.null, .bool(true), .number("-1e5"), .string("\u{1f600}\n")])),
+            JSONMember(
+                "a\"\\\u{0}\u{1f}\u{7f}", .array([.null, .bool(true), .number("-1e5"), .string("\u{1f600}\n")])),
             JSONMember("", .object([])),
         ])
         let again = try JSONReader.read(value.encoded)

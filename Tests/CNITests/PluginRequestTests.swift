@@ -13,7 +13,8 @@ func call(
     return PluginInvocation(
         command: command, containerID: "c0ffee", namespacePath: "/run/netns/web", interfaceName: "eth0",
         arguments: arguments,
-        configuration: Array(#"{"cniVersion":"\#(version)","name":"mesh","type":"meshnode-cni"\#(previous)\#(more)}"#.utf8))
+        configuration: Array(
+            #"{"cniVersion":"\#(version)","name":"mesh","type":"meshnode-cni"\#(previous)\#(more)}"#.utf8))
 }
 
 let bridgeResult = """
@@ -81,7 +82,8 @@ private func code(_ invocation: PluginInvocation) -> PluginError.Code? {
         for path in ["", "run/netns/a", "/a\0b"] { #expect(changed { $0.namespacePath = path } == .invalidEnvironment) }
         for arguments in [
             "K8S_POD_NAME", "K8S_POD_NAME=web", "K8S_POD_NAMESPACE=shop", "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=a/b",
-            "K8S_POD_NAMESPACE=a;K8S_POD_NAMESPACE=b;K8S_POD_NAME=c", "K8S_POD_NAMESPACE=a;K8S_POD_NAME=b;K8S_POD_UID=/",
+            "K8S_POD_NAMESPACE=a;K8S_POD_NAMESPACE=b;K8S_POD_NAME=c",
+            "K8S_POD_NAMESPACE=a;K8S_POD_NAME=b;K8S_POD_UID=/",
             "K8S_POD_NAMESPACE=a;K8S_POD_NAME=\(String(repeating: "b", count: 254))",
         ] {
             #expect(changed { $0.arguments = arguments } == .invalidEnvironment, "\(arguments)")
@@ -135,12 +137,14 @@ private func code(_ invocation: PluginInvocation) -> PluginError.Code? {
         }
         let list = #"[{"containerID":"a","ifname":"eth0"},{"containerID":"b","ifname":"eth1"}]"#
         #expect(
-            try PluginRequest(call("GC", more: #","cni.dev/valid-attachments":\#(list)"#)).configuration.validAttachments
+            try PluginRequest(call("GC", more: #","cni.dev/valid-attachments":\#(list)"#)).configuration
+                .validAttachments
                 == [
                     Attachment(containerID: "a", interfaceName: "eth0"),
                     Attachment(containerID: "b", interfaceName: "eth1"),
                 ])
         #expect(
-            try PluginRequest(call("GC", more: #","cni.dev/valid-attachments":[]"#)).configuration.validAttachments == [])
+            try PluginRequest(call("GC", more: #","cni.dev/valid-attachments":[]"#)).configuration.validAttachments
+                == [])
     }
 }
