@@ -155,16 +155,28 @@ package final class ProxyLoop {
         withdrawn = withdrawn.filter { snapshot.workload($0) != nil }
     }
 
-    /// A verdict depends on what the connection is, which stays, on the policies, and on which of them the pod names.
+    /// A verdict depends on what the connection is, which stays, on the policies and which of them the pod names, on the
+    /// waypoints that it is behind, and on what its namespace lets out.
     private func mayJudgeOtherwise(than old: MeshSnapshot) -> Bool {
         if !snapshot.hasSamePolicies(as: old) { return true }
         func isOther(_ uid: WorkloadUID) -> Bool {
             let (before, after) = (old.workload(uid), snapshot.workload(uid))
             if before?.policies != after?.policies || before?.namespace != after?.namespace { return true }
-            guard let namespace = after?.namespace else { return false }
-            return old.namespacePolicy(of: namespace).egress != snapshot.namespacePolicy(of: namespace).egress
+            guard let before, let after else { return false }
+            return old.namespacePolicy(of: after.namespace).egress
+                != snapshot.namespacePolicy(of: after.namespace).egress
+                || Self.waypoints(of: before, in: old) != Self.waypoints(of: after, in: snapshot)
         }
         return pods.keys.contains(where: isOther) || withdrawn.contains(where: isOther)
+    }
+
+    /// Which waypoints must be come from, for each port where that may differ; 0 stands for all others.
+    private static func waypoints(of workload: Workload, in snapshot: MeshSnapshot) -> [WaypointRequirement] {
+        var ports: [UInt16] = workload.waypoint == nil ? [] : [0]
+        for (name, mappings) in workload.services where snapshot.service(name)?.waypoint != nil {
+            ports += mappings.map(\.targetPort)
+        }
+        return Set(ports).sorted().map { WaypointRequirement(port: $0, of: workload, in: snapshot) }
     }
 
     /// Certificates, bundles or revocations were put into `identities`, or taken out: pods that waited for theirs
@@ -182,7 +194,7 @@ package final class ProxyLoop {
     }
 
     func judge(_ facts: ConnectionFacts, at workload: Workload) -> Verdict {
-        Authorizer.decide(facts, policies: snapshot.policies(for: workload))
+        Authorizer.decide(facts, to: workload, in: snapshot)
     }
 
     /// As `judge`, counted: for a connection that begins.

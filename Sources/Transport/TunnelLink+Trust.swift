@@ -20,18 +20,13 @@ extension TunnelLink {
         scheduleTimer()
     }
 
-    /// Checks the peer's chain against the roots and revocations as of now. What is asked is whether it is still
-    /// trusted, not whether it is still valid: a certificate that expired was renewed, and its tunnel is about to go.
     private func reviewPeer(_ identities: LoopIdentities, grace: Duration) {
         guard let bundles = identities.bundles, bundles.version != bundleVersion else { return }
         bundleVersion = bundles.version
-        let verification = PeerVerification(
-            expecting: .anyInTrustedDomains, bundles: bundles, at: startedAt, cache: identities.cache)
-        _ = verification.verify(chain: tls.peerChain)
-        guard let refusal = verification.refusal else { return }
+        guard let refusal = verification.reverify(chain: tls.peerChain, bundles: bundles) else { return }
         let failure = TunnelFailure(
             refusal.reason, "\(peerText) is not trusted any more: \(refusal.text)", mayRetryElsewhere: false)
-        guard refusal.reason != .certificateRevoked else { return end(failure) }
+        guard !refusal.endsTunnelsAtOnce else { return end(failure) }
         guard cut == nil else { return }
         cut = (resources.loop.now.advanced(by: grace), failure)
         // Nothing that comes from now on is processed: whoever it is has to show a certificate that is trusted.

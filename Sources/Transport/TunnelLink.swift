@@ -64,8 +64,6 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     var cut: (deadline: ContinuousClock.Instant, failure: TunnelFailure)?
     /// Of the roots that the peer was checked against last.
     var bundleVersion: UInt64
-    /// When the peer was checked first, seconds since 1970.
-    let startedAt: Int64
 
     /// The stock that its socket came from; nil for an accepted one.
     var origin: ObjectIdentifier?
@@ -89,7 +87,6 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
         self.session = session
         tls = try TLSConnection(context: credentials.context, verifier: verification)
         bundleVersion = credentials.bundles.version
-        startedAt = secondsSince1970
         self.peerText = peerText
         self.resources = resources
         self.owner = owner

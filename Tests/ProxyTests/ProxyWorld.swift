@@ -18,7 +18,13 @@ final class ProxyWorld: @unchecked Sendable {
     let test: TestLoop
     let proxy: ProxyLoop
     let refusals = RefusalRing(capacity: 256)
-    let log = AccessLogRing(capacity: 4096) {}
+    let log = AccessLogRing(capacity: 8192) {}
+    let registry = MetricRegistry()
+    let limits: LimitLedger
+    /// What is added to the wall clock, in seconds. Touched on the loop only.
+    var clockSkew: Int64 = 0
+    /// The keeper has no sockets to give.
+    var isOutOfSockets = false
     let journal: ConnectionJournal
     var snapshot: MeshSnapshot
     private let network = (UInt8.random(in: 1...254), UInt8.random(in: 0...254))
@@ -27,39 +33,66 @@ final class ProxyWorld: @unchecked Sendable {
     static let service = NamespacedName(namespace: "shop", name: "api")
     static let servicePort: UInt16 = 80
 
-    init(patience: Duration = .seconds(5), hasCertificates: Bool = true) throws {
+    init(
+        patience: Duration = .seconds(5), times: ProxyTimes = ProxyTimes(), memoryInBytes: Int = 1 << 30,
+        hasCertificates: Bool = true
+    ) throws {
         let test = try TestLoop()
-        let registry = MetricRegistry()
+        let limits = LimitLedger(memoryInBytes: memoryInBytes)
+        let registry = registry
         let journal = ConnectionJournal(
             metrics: ConnectionMetrics(registry: registry), agentMetrics: AgentMetrics(registry: registry), log: log,
             refusals: refusals
         ) { _ in }
         var order: (WorkloadUID, Int) -> Void = { _, _ in }
+        var skew: () -> Int64 = { 0 }
         let proxy = try test.on {
             ProxyLoop(
-                index: 0, loop: test.loop, journal: journal, wallClock: { WallClock.secondsSince1970 },
-                patience: patience
+                index: 0, loop: test.loop, journal: journal, wallClock: { WallClock.secondsSince1970 + skew() },
+                patience: patience, times: times, limits: limits
             ) { uid, _, count in order(uid, count) }
         }
-        order = { [unowned proxy] uid, count in
-            proxy.socketsArrived(uid, .v4, (0..<count).map { _ in PlainSocket.makeUnconnected() })
-        }
+        self.limits = limits
         self.test = test
         self.journal = journal
         self.proxy = proxy
         snapshot = MeshSnapshot()
+        skew = { [unowned self] in clockSkew }
+        order = { [unowned self] uid, count in
+            guard !isOutOfSockets else { return }
+            proxy.socketsArrived(uid, .v4, (0..<count).map { _ in PlainSocket.makeUnconnected() })
+        }
         if hasCertificates { try installCertificates() }
     }
 
     func end() { test.end() }
 
     func installCertificates() throws {
+        try install(try Certificates.bundles())
+        for svid in [Certificates.client, Certificates.server] { try install(svid) }
+    }
+
+    func install(_ svid: SVID) throws {
         let proxy = proxy
         try test.on {
-            proxy.identities.update(try Certificates.bundles())
-            for svid in [Certificates.client, Certificates.server] { try proxy.identities.update(svid) }
+            try proxy.identities.update(svid)
             proxy.identitiesChanged()
         }
+    }
+
+    func install(_ bundles: TrustBundles) throws {
+        let proxy = proxy
+        try test.on {
+            proxy.identities.update(bundles)
+            proxy.identitiesChanged()
+        }
+    }
+
+    /// What `meshnode_...` says now for the series with these labels; nil if there is none.
+    func metric(_ name: String, _ labels: [String: String] = [:]) -> MetricFamily.Value? {
+        registry.metricFamilies().first { $0.name == name }?.samples.first { sample in
+            labels.allSatisfy { sample.labels[$0.key] == $0.value }
+        }?.value
     }
 
     // MARK: The mesh
@@ -117,7 +150,9 @@ final class ProxyWorld: @unchecked Sendable {
     // MARK: Connections
 
     /// `web` connects to `destination`; its end.
-    func connect(to destination: SocketAddress) throws -> PlainSocket {
+    ///
+    /// - Parameter then: done on the loop before it does anything else.
+    func connect(to destination: SocketAddress, then: @escaping () -> Void = {}) throws -> PlainSocket {
         let listener = try PlainListener()
         let app = try PlainSocket(connectedTo: listener.address)
         let near = try listener.acceptNonblocking()
@@ -131,6 +166,7 @@ final class ProxyWorld: @unchecked Sendable {
                 pod: pod, proxy: proxy)
             proxy.begin(connection)
             connection.start()
+            then()
         }
         return app
     }
@@ -153,6 +189,15 @@ final class ProxyWorld: @unchecked Sendable {
             connection.start()
         }
         return app
+    }
+
+    /// Waits for a refusal that `direction` reports with `reason`.
+    func refusal(_ direction: ConnectionRecord.Direction, _ reason: Reason) throws -> ConnectionRecord {
+        func find() -> ConnectionRecord? {
+            refusals.latest.first { $0.direction == direction && $0.reason == reason }
+        }
+        try test.wait(for: "\(reason.rawValue) of \(direction)") { find() != nil }
+        return try #require(find())
     }
 
     /// Waits for the refusal that `direction` reports, the only one.
