@@ -1,30 +1,48 @@
 internal import Addressing
 internal import Kernel
+internal import Mesh
 
-/// A namespace that has one of the addresses looked for.
+/// A namespace that is a pod's.
 struct FoundNamespace {
     let namespace: NetworkNamespace
     /// Where it was found.
     let path: String
 }
 
-/// Finds the network namespaces of pods by their addresses.
+/// A pod whose namespace is looked for.
+struct SoughtPod {
+    let uid: WorkloadUID
+    /// Its UID in Kubernetes; empty where it has none.
+    let podUID: String
+    let addresses: Set<IPAddress>
+}
+
+extension Pod {
+    /// What is looked for when its namespace is not known.
+    var sought: SoughtPod { SoughtPod(uid: wish.uid, podUID: wish.podUID, addresses: Set(wish.addresses)) }
+}
+
+/// Finds the network namespaces of pods that run.
+///
+/// The namespace must have one of the pod's addresses, which alone proves little: whoever may make namespaces can give
+/// one any address. So where the pod has processes in the cgroup that the kubelet made for it, only theirs count, the
+/// oldest first; and a namespace with processes of another pod's cgroup is never a pod's that has a UID.
 struct NamespaceFinder {
     let directories: [String]
 
-    /// For each of `addresses` that a namespace of this machine has, that namespace; named ones before those of
-    /// processes, older processes first. One look at every namespace, however many addresses.
-    func find(_ addresses: Set<IPAddress>) -> [IPAddress: FoundNamespace] {
-        var found: [IPAddress: FoundNamespace] = [:]
-        for candidate in NamespaceCandidates.list(directories: directories) {
-            // One that vanishes between listing and opening is none.
-            guard let namespace = try? NetworkNamespace.open(path: candidate.path),
-                let own = try? namespace.addresses()
-            else { continue }
-            for address in own.intersection(addresses) where found[address] == nil {
-                found[address] = FoundNamespace(namespace: namespace, path: candidate.path)
+    /// The namespace of each pod of which one is found. One look at every process, however many pods.
+    func find(_ sought: [SoughtPod]) -> [WorkloadUID: FoundNamespace] {
+        guard !sought.isEmpty else { return [:] }
+        var look = NamespaceLook(directories: directories)
+        var found: [WorkloadUID: FoundNamespace] = [:]
+        for pod in sought {
+            for candidate in look.candidates(for: pod.podUID) {
+                guard let opened = look.open(candidate), !opened.addresses.isDisjoint(with: pod.addresses) else {
+                    continue
+                }
+                found[pod.uid] = opened.found
+                break
             }
-            if found.count == addresses.count { break }
         }
         return found
     }
@@ -33,5 +51,54 @@ struct NamespaceFinder {
     func living() -> [UInt64: String] {
         let candidates = NamespaceCandidates.list(directories: directories)
         return Dictionary(candidates.map { ($0.inode, $0.path) }) { first, _ in first }
+    }
+}
+
+/// The namespaces of this machine as they are at one moment.
+private struct NamespaceLook {
+    struct Opened {
+        let found: FoundNamespace
+        let addresses: Set<IPAddress>
+    }
+
+    /// Each once: named ones first, then those of processes, the oldest first.
+    private var all: [NamespaceCandidate] = []
+    /// Those of the processes in each pod's cgroup, the oldest first.
+    private var ofPods: [String: [UInt64]] = [:]
+    /// The namespaces that have processes in some pod's cgroup.
+    private var claimed: Set<UInt64> = []
+    private var opened: [UInt64: Opened?] = [:]
+
+    init(directories: [String]) {
+        var seen: Set<UInt64> = []
+        all = NamespaceCandidates.named(in: directories).filter { seen.insert($0.inode).inserted }
+        for process in NamespaceCandidates.processes() {
+            if seen.insert(process.inode).inserted {
+                all.append(NamespaceCandidate(path: process.path, inode: process.inode))
+            }
+            guard let podUID = PodCgroup.podUID(in: process.cgroups) else { continue }
+            claimed.insert(process.inode)
+            if ofPods[podUID]?.contains(process.inode) != true { ofPods[podUID, default: []].append(process.inode) }
+        }
+    }
+
+    func candidates(for podUID: String) -> [NamespaceCandidate] {
+        if podUID.isEmpty { return all }
+        guard let own = ofPods[podUID] else { return all.filter { !claimed.contains($0.inode) } }
+        return own.compactMap { inode in all.first { $0.inode == inode } }
+    }
+
+    /// Opened once, whoever asks; nil for one that vanished, or whose path leads elsewhere by now.
+    mutating func open(_ candidate: NamespaceCandidate) -> Opened? {
+        if let known = opened[candidate.inode] { return known }
+        var result: Opened?
+        if let namespace = try? NetworkNamespace.open(path: candidate.path), namespace.inode == candidate.inode,
+            let addresses = try? namespace.addresses()
+        {
+            result = Opened(
+                found: FoundNamespace(namespace: namespace, path: candidate.path), addresses: addresses)
+        }
+        opened[candidate.inode] = .some(result)
+        return result
     }
 }

@@ -1,4 +1,0 @@
-extension NodeKeeper {
-    /// The controller has answered.
-    func podJudged(_ verdict: PodVerdict) {}
-}
