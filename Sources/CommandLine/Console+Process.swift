@@ -17,6 +17,9 @@ extension Console {
             hostName: { hostName },
             makeClient: { AgentSocket(path: $0) },
             pause: { pause($0) },
+            readKeeper: { KeeperView.read(from: $0) },
+            readFile: { file($0) },
+            now: { Timestamp(secondsSince1970: WallClock.secondsSince1970) },
             processes: Processes(agent: { runAgent($0) }, worker: { runWorker($0) }, controller: { runController($0) })
         )
     }
@@ -26,6 +29,11 @@ extension Console {
         let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")
         guard let target else { return false }
         return target.hasPrefix("/dev/pts/") || target.hasPrefix("/dev/tty") || target == "/dev/console"
+    }
+
+    /// Files of the kernel, which tell no length; lists of modules have up to a few MiB.
+    private static func file(_ path: String) -> String? {
+        (try? Files.read(path, limit: 16 << 20)).map { String(decoding: $0, as: UTF8.self) }
     }
 
     private static var hostName: String {

@@ -16,6 +16,12 @@ package struct Console {
     package var makeClient: (String) -> any AgentClient
     /// Waits between two looks of `--watch`; false if there is not to be another.
     package var pause: (Duration) -> Bool
+    /// What the keeper behind a socket tells; nil if nobody answers.
+    package var readKeeper: (String) -> KeeperView?
+    /// The contents of a file as text; nil if it cannot be read.
+    package var readFile: (String) -> String?
+    /// The wall's clock.
+    package var now: () -> Timestamp
     /// The processes that `agent`, `worker` and `controller` become.
     package var processes: Processes
 
@@ -41,7 +47,10 @@ package struct Console {
     package init(
         write: @escaping (String) -> Void, writeError: @escaping (String) -> Void, isTerminal: Bool,
         environment: [String: String], hostName: @escaping () -> String,
-        makeClient: @escaping (String) -> any AgentClient, pause: @escaping (Duration) -> Bool, processes: Processes
+        makeClient: @escaping (String) -> any AgentClient, pause: @escaping (Duration) -> Bool,
+        readKeeper: @escaping (String) -> KeeperView? = { _ in nil },
+        readFile: @escaping (String) -> String? = { _ in nil },
+        now: @escaping () -> Timestamp = { Timestamp(secondsSince1970: 0) }, processes: Processes
     ) {
         self.write = write
         self.writeError = writeError
@@ -50,6 +59,9 @@ package struct Console {
         self.hostName = hostName
         self.makeClient = makeClient
         self.pause = pause
+        self.readKeeper = readKeeper
+        self.readFile = readFile
+        self.now = now
         self.processes = processes
     }
 

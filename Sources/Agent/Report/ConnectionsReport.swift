@@ -99,10 +99,19 @@ package struct ConnectionsReport: Report {
         package var policies: [String]
         /// The rule or the field that decided, in words; empty if there is no more to say.
         package var detail: String
+        /// What the policies were asked about; nil where none was asked.
+        package var facts: Facts?
+        /// Number of the node's state that decided, which grows with each change; nil if not known.
+        package var stateVersion: UInt64?
+        /// AUDIT policies that recorded it; nil if none did.
+        package var audited: [String]?
+        /// What policies in dry run would have done, such as `pay/next would-deny`; nil if there were none.
+        package var dryRun: [String]?
 
         package init(
             id: String, time: Timestamp, direction: Direction, source: End, destination: End, service: String? = nil,
-            reason: String, policies: [String] = [], detail: String = ""
+            reason: String, policies: [String] = [], detail: String = "", facts: Facts? = nil,
+            stateVersion: UInt64? = nil, audited: [String]? = nil, dryRun: [String]? = nil
         ) {
             self.id = id
             self.time = time
@@ -113,6 +122,31 @@ package struct ConnectionsReport: Report {
             self.reason = reason
             self.policies = policies
             self.detail = detail
+            self.facts = facts
+            self.stateVersion = stateVersion
+            self.audited = audited
+            self.dryRun = dryRun
+        }
+    }
+
+    /// What the policies were asked about.
+    package struct Facts: Codable, Sendable, Equatable {
+        /// The client's SPIFFE ID; nil if it showed none.
+        package var source: String?
+        /// The client's address.
+        package var sourceAddress: String
+        /// The server's address.
+        package var destinationAddress: String
+        /// The application's port.
+        package var destinationPort: UInt16
+
+        package init(
+            source: String?, sourceAddress: String, destinationAddress: String, destinationPort: UInt16
+        ) {
+            self.source = source
+            self.sourceAddress = sourceAddress
+            self.destinationAddress = destinationAddress
+            self.destinationPort = destinationPort
         }
     }
 

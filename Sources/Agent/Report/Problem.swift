@@ -51,13 +51,25 @@ extension ProblemCode {
     package static let manifestDoubtful = Self(rawValue: "MN1002")
     /// A policy asks for what only a waypoint can do; without one it is enforced more strictly than written.
     package static let policyNeedsWaypoint = Self(rawValue: "MN1005")
+    /// A policy has fields that need HTTP, and there is no waypoint that could look at them.
+    package static let waypointMissing = Self(rawValue: "MN1006")
 
     /// The worker has been restarted within the last minutes.
     package static let workerRestarted = Self(rawValue: "MN2002")
+    /// An agent has not reported for 15 seconds or longer.
+    package static let nodeLost = Self(rawValue: "MN2003")
     /// The controller is not running; the last configuration stays in force.
     package static let controllerDown = Self(rawValue: "MN2004")
     /// The first configuration has not arrived; captured connections are refused.
     package static let configurationMissing = Self(rawValue: "MN2005")
+    /// The mesh's controller does not answer, so only this node is known for sure.
+    package static let controllerUnreachable = Self(rawValue: "MN2006")
+    /// The worker is down at this moment, and the keeper starts another.
+    package static let workerRestarting = Self(rawValue: "MN2007")
+    /// An agent hands over to its successor.
+    package static let handOverUnderWay = Self(rawValue: "MN2008")
+    /// A node has not got a change that the controller made some time ago.
+    package static let configurationBehind = Self(rawValue: "MN2009")
 
     /// No network namespace owns the pod's address.
     package static let namespaceNotFound = Self(rawValue: "MN3001")
@@ -69,6 +81,8 @@ extension ProblemCode {
     package static let exemptionByMark = Self(rawValue: "MN3004")
     /// Connections from before enrolment are still open, in plaintext.
     package static let connectionsBeforeEnrolment = Self(rawValue: "MN3005")
+    /// A pod is labelled for the mesh and can never be captured.
+    package static let podNeverCaptured = Self(rawValue: "MN3011")
 
     /// No certificate for an identity; its connections are refused.
     package static let certificateUnavailable = Self(rawValue: "MN4001")
@@ -76,11 +90,19 @@ extension ProblemCode {
     package static let certificateExpired = Self(rawValue: "MN4002")
     /// A certificate is past half its life and could not be renewed.
     package static let renewalFailing = Self(rawValue: "MN4003")
+    /// The root of the authority is being changed.
+    package static let rotationUnderWay = Self(rawValue: "MN4004")
+    /// The clocks of a node and of the controller differ.
+    package static let clockSkew = Self(rawValue: "MN4005")
     /// The issuer's certificate expires within 30 days.
     package static let issuerExpiresSoon = Self(rawValue: "MN4007")
 
     /// A service has no healthy endpoint; connections to it fail.
     package static let serviceWithoutEndpoints = Self(rawValue: "MN5001")
+    /// Captured pods took connections in plaintext, because their policy lets them.
+    package static let plaintextByPolicy = Self(rawValue: "MN5002")
+    /// A policy in dry run would refuse connections that are there.
+    package static let dryRunWouldDeny = Self(rawValue: "MN5003")
 }
 
 /// What is wrong in a manifest, and where.

@@ -45,11 +45,14 @@ package struct WorkloadsReport: Report {
         package var services: [String]
         /// Policies that apply to it, as `namespace/name`.
         package var policies: [String]
+        /// The labels that agents are told of; nil for none.
+        package var labels: [String: String]?
 
         package init(
             namespace: String, name: String, node: String, addresses: [String], identity: String, protocol: String,
             isHealthy: Bool, capture: Capture, reason: String = "", connections: Int? = nil,
-            certificateExpires: Timestamp? = nil, services: [String] = [], policies: [String] = []
+            certificateExpires: Timestamp? = nil, services: [String] = [], policies: [String] = [],
+            labels: [String: String]? = nil
         ) {
             self.namespace = namespace
             self.name = name
@@ -64,6 +67,7 @@ package struct WorkloadsReport: Report {
             self.certificateExpires = certificateExpires
             self.services = services
             self.policies = policies
+            self.labels = labels
         }
     }
 

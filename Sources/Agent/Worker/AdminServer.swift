@@ -22,6 +22,9 @@ struct AdminResponse: Sendable {
 struct AdminServer {
     /// Answers a GET of a path: calls the completion once, from any thread.
     typealias Responder = @Sendable (_ path: String, _ complete: @escaping @Sendable (AdminResponse) -> Void) -> Void
+    /// The same with the query.
+    typealias TargetResponder =
+        @Sendable (_ target: AdminTarget, _ complete: @escaping @Sendable (AdminResponse) -> Void) -> Void
 
     private let group: MultiThreadedEventLoopGroup
 
@@ -31,6 +34,13 @@ struct AdminServer {
 
     /// Serves `responder` on `listener`, a nonblocking listening socket that the server owns from now on.
     func serve(_ listener: consuming Descriptor, _ responder: @escaping Responder) throws {
+        try serve(listener) { (target: AdminTarget, complete: @escaping @Sendable (AdminResponse) -> Void) in
+            responder(target.path, complete)
+        }
+    }
+
+    /// The same for a responder that reads queries.
+    func serve(_ listener: consuming Descriptor, _ responder: @escaping TargetResponder) throws {
         _ = try ServerBootstrap(group: group)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -48,10 +58,10 @@ private final class AdminHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private let responder: AdminServer.Responder
+    private let responder: AdminServer.TargetResponder
     private var request: HTTPRequestHead?
 
-    init(_ responder: @escaping AdminServer.Responder) {
+    init(_ responder: @escaping AdminServer.TargetResponder) {
         self.responder = responder
     }
 
@@ -76,8 +86,7 @@ private final class AdminHandler: ChannelInboundHandler {
             let (handler, context) = bound.value
             handler.write(response, for: request, context)
         }
-        let path = request.uri.split(separator: "?", maxSplits: 1).first.map(String.init) ?? "/"
-        responder(path) { promise.succeed($0) }
+        responder(AdminTarget(request.uri)) { promise.succeed($0) }
     }
 
     private func write(_ response: AdminResponse, for request: HTTPRequestHead, _ context: ChannelHandlerContext) {

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Kernel
 internal import NIOHTTP1
 internal import Synchronization
@@ -8,20 +7,30 @@ internal import Telemetry
 final class ReportDesk: @unchecked Sendable {
     // @unchecked: `worker` is touched only by closures that run on its control loop.
     private let worker: WorkerProcess
+    /// Asks the controller for the whole mesh; nil if nobody can be asked.
+    private let askController: MeshQuestion?
 
-    init(_ worker: WorkerProcess) {
+    /// - Parameter askController: called on the control loop.
+    init(_ worker: WorkerProcess, askController: MeshQuestion? = nil) {
         self.worker = worker
+        self.askController = askController
     }
 
-    func answer(_ path: String, _ complete: @escaping @Sendable (AdminResponse) -> Void) {
-        switch path {
+    func answer(_ target: AdminTarget, _ complete: @escaping @Sendable (AdminResponse) -> Void) {
+        switch target.path {
         case VersionReport.path: complete(Self.json(VersionReport.current))
         case StatusReport.path: onControlLoop(complete) { $0.statusReport }
         case WorkloadsReport.path: withConnections(complete) { $0.workloadsReport(open: $1) }
         case ConnectionsReport.path: withConnections(complete) { $0.connectionsReport(open: $1) }
         case CertificatesReport.path: onControlLoop(complete) { $0.certificatesReport }
         case PoliciesReport.path: onControlLoop(complete) { $0.policiesReport }
-        default: complete(Self.json(ErrorReport(message: "no report at \(path)"), status: .notFound))
+        case ServicesReport.path: onControlLoop(complete) { $0.servicesReport }
+        case MeshStatusReport.path, "/mesh": withMesh(complete) { Self.json(MeshStatusReport($0.meshOutlook($1))) }
+        case EdgesReport.path:
+            withMesh(complete) { Self.json($0.edgesReport($1, isLocal: target.query["local"] != nil)) }
+        case DiffReport.path: withMesh(complete) { Self.json($0.diffReport($0.meshOutlook($1).nodes)) }
+        case ExplainReport.path: withMesh(complete) { Self.explanation($0, target.query, $1) }
+        default: complete(Self.json(ErrorReport(message: "no report at \(target.path)"), status: .notFound))
         }
     }
 
@@ -36,11 +45,37 @@ final class ReportDesk: @unchecked Sendable {
         }
     }
 
+    private static func explanation(
+        _ worker: WorkerProcess, _ query: [String: String], _ answer: MeshAnswer
+    ) -> AdminResponse {
+        do throws(ExplainError) {
+            return json(try worker.explain(query, worker.meshOutlook(answer).nodes))
+        } catch {
+            // The question is wrong, not the agent.
+            return json(ErrorReport(message: error.description), status: .badRequest)
+        }
+    }
+
     private func onControlLoop(
         _ complete: @escaping @Sendable (AdminResponse) -> Void,
         _ make: @escaping @Sendable (WorkerProcess) -> some Report
     ) {
         worker.loop.post { [self] in complete(Self.json(make(worker))) }
+    }
+
+    /// As `onControlLoop`, with what the controller knows of all nodes.
+    private func withMesh(
+        _ complete: @escaping @Sendable (AdminResponse) -> Void,
+        _ make: @escaping @Sendable (WorkerProcess, MeshAnswer) -> AdminResponse
+    ) {
+        worker.loop.post { [self] in
+            guard let askController else {
+                return complete(make(worker, .unreachable("this agent cannot ask a controller for other nodes")))
+            }
+            askController { [self] answer in
+                worker.loop.post { [self] in complete(make(worker, answer)) }
+            }
+        }
     }
 
     /// As `onControlLoop`, with the open connections of all loops.
@@ -61,10 +96,7 @@ final class ReportDesk: @unchecked Sendable {
     }
 
     private static func json(_ report: some Encodable, status: AdminStatus = .ok) -> AdminResponse {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let body = (try? encoder.encode(report)).map(Array.init) ?? []
-        return AdminResponse(status: status, contentType: "application/json", body: body)
+        AdminResponse(status: status, contentType: "application/json", body: ReportCoding.encode(report))
     }
 }
 

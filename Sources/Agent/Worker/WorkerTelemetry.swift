@@ -11,6 +11,10 @@ final class WorkerTelemetry: Sendable {
     let journal: ConnectionJournal
     let refusals: RefusalRing
     let traffic = TrafficWindow()
+    /// Who talks to whom.
+    var edges: EdgeTable { journal.edges }
+    /// The last decisions.
+    var flows: FlowRing { journal.flows }
 
     /// Refused connections that are kept to be asked about.
     private static let keptRefusals = 1024

@@ -54,6 +54,8 @@ struct AgentSocket: AgentClient {
 
     private func refusal(_ answer: HTTPAnswer) -> CommandError {
         let message = ReportText.errorMessage(in: answer.body) ?? "HTTP status \(answer.status)"
+        // The question was wrong, and the answer says how: the agent is well.
+        if answer.status == 400 { return CommandError(.badInput, message) }
         let status: ExitStatus =
             switch answer.status {
             case 401, 403: .notPermitted

@@ -1,32 +1,6 @@
 internal import Agent
 internal import ArgumentParser
 
-/// `meshnode status`: is the mesh well, as seen from this node?
-struct StatusCommand: ReportCommand {
-    typealias Answer = StatusReport
-
-    static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Is the mesh well, as seen from this node?",
-        discussion: "Ends with 0 if it is, with 2 if it is not, with 4 if no agent answers.")
-
-    /// What else than an error is a bad end.
-    enum FailOn: String, ExpressibleByArgument, CaseIterable {
-        case error
-        case warning
-    }
-
-    @OptionGroup var options: ReportOptions
-
-    @Option(help: ArgumentHelp("error, or warning to end with 3 if there are warnings.", valueName: "severity"))
-    var failOn = FailOn.error
-
-    func status(of report: StatusReport) -> ExitStatus {
-        guard report.verdict == .ok else { return .no }
-        let hasWarnings = !report.problems.isEmpty || !report.manifestProblems.isEmpty
-        return failOn == .warning && hasWarnings ? .warnings : .ok
-    }
-}
-
 /// `meshnode workloads`: who is in the mesh.
 struct WorkloadsCommand: ReportCommand {
     typealias Answer = WorkloadsReport
@@ -36,7 +10,19 @@ struct WorkloadsCommand: ReportCommand {
 
     @OptionGroup var options: ReportOptions
     @OptionGroup var namespaces: NamespaceOptions
+
+    @Option(
+        name: [.customShort("l"), .customLong("selector")],
+        help: ArgumentHelp("Only pods with these labels, such as app=web.", valueName: "label=value"))
+    var selector: String?
+
     var onlyNamespace: String? { namespaces.only }
+
+    func chosen(_ report: WorkloadsReport) throws -> WorkloadsReport {
+        let report = report.kept(to: onlyNamespace)
+        guard let selector else { return report }
+        return try LabelSelector(selector).kept(report)
+    }
 }
 
 /// `meshnode connections`: what is open, and what was refused and why.
@@ -48,7 +34,20 @@ struct ConnectionsCommand: ReportCommand {
 
     @OptionGroup var options: ReportOptions
     @OptionGroup var namespaces: NamespaceOptions
+
+    @Flag(help: "Only those that were refused, with their ids for `explain --id`.")
+    var denied = false
+
     var onlyNamespace: String? { namespaces.only }
+
+    func run(on console: Console) throws -> Int32 {
+        guard denied else { return try look(on: console).rawValue }
+        return try ReportLoop.run(
+            options, on: console, ask: { RefusedConnections(report: try chosen(ask(on: console))) },
+            status: { _ in .ok }
+        )
+        .rawValue
+    }
 }
 
 /// `meshnode certificates`: what this node holds and trusts.
@@ -86,6 +85,7 @@ struct VersionCommand: ConsoleCommand {
         let agent = try? ReportText.decode(VersionReport.self, from: client.get(VersionReport.path))
         switch options.output {
         case .json: console.write(try ReportText.json(agent ?? own))
+        case .yaml: console.write(try YAML.text(of: ReportText.json(agent ?? own).utf8))
         case .name: console.write("meshnode/\(own.version)\n")
         case .table, .wide: console.write(VersionText.text(command: own, agent: agent))
         }

@@ -9,6 +9,7 @@ struct MeshnodeCommand: ParsableCommand {
         discussion: """
             Start an agent:  meshnode agent --config DIR
             Look at it:      meshnode status
+            Refused? Why:    meshnode explain shop/web api.pay:80
 
             Exit status: 0 ok, 1 unexpected, 2 the answer is no, 3 warnings with
             --fail-on warning, 4 agent not reached, 64 usage, 65 bad input,
@@ -20,8 +21,9 @@ struct MeshnodeCommand: ParsableCommand {
             CommandGroup(
                 name: "Look",
                 subcommands: [
-                    StatusCommand.self, WorkloadsCommand.self, ConnectionsCommand.self, CertificatesCommand.self,
-                    PoliciesCommand.self, VersionCommand.self,
+                    StatusCommand.self, CheckCommand.self, WorkloadsCommand.self, ServicesCommand.self,
+                    PoliciesCommand.self, CertificatesCommand.self, ConnectionsCommand.self, EdgesCommand.self,
+                    ExplainCommand.self, DiffCommand.self, VersionCommand.self,
                 ]),
             CommandGroup(name: "Inner", subcommands: [WorkerCommand.self, ControllerCommand.self]),
         ]

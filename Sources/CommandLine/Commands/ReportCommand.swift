@@ -12,6 +12,15 @@ protocol ReportCommand: ConsoleCommand {
     /// The namespace to keep; nil for all.
     var onlyNamespace: String? { get }
 
+    /// What is asked for, beside the report's path.
+    var query: [String: String] { get }
+
+    /// Gets the report. Most ask the agent for it.
+    func ask(on console: Console) throws -> Answer
+
+    /// What of the report is to be shown.
+    func chosen(_ report: Answer) throws -> Answer
+
     /// The exit status that the report stands for.
     func status(of report: Answer) -> ExitStatus
 }
@@ -19,46 +28,74 @@ protocol ReportCommand: ConsoleCommand {
 extension ReportCommand {
     var onlyNamespace: String? { nil }
 
+    var query: [String: String] { [:] }
+
     func status(of report: Answer) -> ExitStatus { .ok }
 
-    func run(on console: Console) throws -> Int32 {
+    func ask(on console: Console) throws -> Answer {
         let client = console.makeClient(options.socketPath(in: console.environment))
-        var status = try look(through: client, on: console)
-        guard options.watch else { return status.rawValue }
+        return try ReportText.decode(
+            Answer.self, from: client.get(AdminTarget(path: Answer.path, query: query).text))
+    }
+
+    func chosen(_ report: Answer) throws -> Answer { report.kept(to: onlyNamespace) }
+
+    func run(on console: Console) throws -> Int32 { try look(on: console).rawValue }
+
+    /// Looks as the options say.
+    func look(on console: Console) throws -> ExitStatus {
+        try ReportLoop.run(options, on: console, ask: { try chosen(ask(on: console)) }, status: status)
+    }
+}
+
+/// Looks once, or again and again, and writes what it sees.
+enum ReportLoop {
+    /// - Returns: what the last report stands for.
+    static func run<Answer: RenderableReport>(
+        _ options: ReportOptions, on console: Console, ask: () throws -> Answer, status: (Answer) -> ExitStatus
+    ) throws -> ExitStatus {
+        var last = try look(options, on: console, ask: ask, status: status)
+        guard options.watch else { return last }
         while console.pause(.seconds(2)) {
             do {
-                status = try look(through: client, on: console)
+                last = try look(options, on: console, ask: ask, status: status)
             } catch let error as CommandError where error.status == .unreachable {
                 // An agent that is being restarted is just what one watches.
-                console.write(clear(console) + Printable.text(error.message) + "\n")
-                status = .unreachable
+                console.write(clear(options, console) + Printable.text(error.message) + "\n")
+                last = .unreachable
             }
         }
-        return status.rawValue
+        return last
     }
 
-    private func look(through client: any AgentClient, on console: Console) throws -> ExitStatus {
+    private static func look<Answer: RenderableReport>(
+        _ options: ReportOptions, on console: Console, ask: () throws -> Answer, status: (Answer) -> ExitStatus
+    ) throws -> ExitStatus {
         let clock = ContinuousClock()
         let start = clock.now
-        let bytes = try client.get(Answer.path)
+        let report = try ask()
         let elapsed = clock.now - start
-        let report = try ReportText.decode(Answer.self, from: bytes).kept(to: onlyNamespace)
-        console.write(clear(console) + (try text(of: report, elapsed: elapsed, palette: console.palette)))
-        return status(of: report)
+        console.write(clear(options, console) + (try text(of: report, options, elapsed: elapsed, console.palette)))
+        return status(report)
     }
 
-    private func text(of report: Answer, elapsed: Duration, palette: Palette) throws -> String {
+    private static func text(
+        of report: some RenderableReport, _ options: ReportOptions, elapsed: Duration, _ palette: Palette
+    ) throws -> String {
         switch options.output {
         case .table: report.text(isWide: false, elapsed: elapsed, palette: palette)
         case .wide: report.text(isWide: true, elapsed: elapsed, palette: palette)
         case .json: try ReportText.json(report)
+        case .yaml: try YAML.text(of: ReportText.json(report).utf8)
         case .name: report.names.map { Printable.text($0) + "\n" }.joined()
         }
     }
 
     /// On a terminal a watched report takes the place of the one before (ECMA-48: cursor home, erase all).
-    private func clear(_ console: Console) -> String {
-        options.watch && console.isTerminal && options.output != .json ? "\u{1b}[H\u{1b}[2J" : ""
+    private static func clear(_ options: ReportOptions, _ console: Console) -> String {
+        let isData = options.output == .json || options.output == .yaml
+        let isDumb = console.environment["TERM"] == "dumb"
+        return options.watch && console.isTerminal && !isData && !isDumb ? "\u{1b}[H\u{1b}[2J" : ""
     }
 }
 

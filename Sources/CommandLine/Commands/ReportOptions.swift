@@ -9,6 +9,8 @@ enum OutputForm: String, ExpressibleByArgument, CaseIterable {
     case wide
     /// The report as JSON, with `apiVersion`.
     case json
+    /// The same as YAML.
+    case yaml
     /// One `kind/namespace/name` per line.
     case name
 }
@@ -20,7 +22,7 @@ struct ReportOptions: ParsableArguments {
 
     @Option(
         name: [.short, .customLong("output")],
-        help: ArgumentHelp("table, wide, json or name.", valueName: "form"),
+        help: ArgumentHelp("table, wide, json, yaml or name.", valueName: "form"),
         transform: Self.outputForm)
     var output = OutputForm.table
 
@@ -32,14 +34,20 @@ struct ReportOptions: ParsableArguments {
 
     private static func outputForm(_ text: String) throws -> OutputForm {
         if let form = OutputForm(rawValue: text) { return form }
-        guard text != "yaml" else { throw ValidationError("YAML is not there yet, use json.") }
-        throw ValidationError("Choose table, wide, json or name.")
+        throw ValidationError("Choose table, wide, json, yaml or name.")
     }
 
     func socketPath(in environment: [String: String]) -> String {
         if let socket { return socket }
         let fromEnvironment = environment["MESHNODE_SOCKET"] ?? ""
         return fromEnvironment.isEmpty ? Self.defaultSocket : fromEnvironment
+    }
+
+    /// The directory of the agent's sockets.
+    func runDirectory(in environment: [String: String]) -> String {
+        let path = socketPath(in: environment)
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 }
 

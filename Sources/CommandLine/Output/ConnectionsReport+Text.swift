@@ -40,7 +40,7 @@ extension ConnectionsReport: RenderableReport {
         return table.text
     }
 
-    private func refusedTable(_ isWide: Bool) -> String {
+    func refusedTable(_ isWide: Bool) -> String {
         var headers = ["AGE", "SOURCE", "DESTINATION", "REASON", "POLICY"]
         if isWide { headers += ["DIRECTION", "SERVICE", "SOURCE-ADDRESS", "SOURCE-IDENTITY", "ID", "DETAIL"] }
         var table = Table(headers, gap: 2)
@@ -61,14 +61,46 @@ extension ConnectionsReport: RenderableReport {
     }
 
     /// `namespace/name`, or the address of somebody unknown.
-    private static func name(_ end: End) -> String {
+    static func name(_ end: End) -> String {
         guard let workload = end.workload else { return end.address }
         return "\(end.namespace ?? Quantity.unknown)/\(workload)"
     }
 
     /// `namespace/name:port`, or the address of somebody unknown.
-    private static func nameWithPort(_ end: End) -> String {
+    static func nameWithPort(_ end: End) -> String {
         guard end.workload != nil, let colon = end.address.lastIndex(of: ":") else { return end.address }
         return name(end) + end.address[colon...]
     }
+}
+
+/// Only the refused connections of a report, with their ids.
+struct RefusedConnections: RenderableReport {
+    static var path: String { ConnectionsReport.path }
+    static var kind: String { ConnectionsReport.kind }
+
+    private var report: ConnectionsReport
+
+    init(report: ConnectionsReport) {
+        self.report = report
+        self.report.live = []
+    }
+
+    init(from decoder: any Decoder) throws { self.init(report: try ConnectionsReport(from: decoder)) }
+
+    func encode(to encoder: any Encoder) throws { try report.encode(to: encoder) }
+
+    func text(isWide: Bool, elapsed: Duration, palette: Palette) -> String {
+        guard !report.refused.isEmpty else { return "No connections refused of late.\n" }
+        guard !isWide else { return report.refusedTable(true) }
+        var table = Table(["AGE", "SOURCE", "DESTINATION", "REASON", "ID"], gap: 2)
+        for item in report.refused {
+            table.append([
+                Quantity.age(of: item.time, at: report.time), ConnectionsReport.name(item.source),
+                ConnectionsReport.nameWithPort(item.destination), item.reason, item.id,
+            ])
+        }
+        return table.text + "Next: meshnode explain --id ID\n"
+    }
+
+    var names: [String] { report.refused.map { "connection/\($0.id)" } }
 }

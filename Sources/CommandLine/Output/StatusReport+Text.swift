@@ -4,7 +4,8 @@ extension StatusReport: RenderableReport {
     func text(isWide: Bool, elapsed: Duration, palette: Palette) -> String {
         let parts = [
             heading(elapsed) + "\n", summary(palette), nodeTable, missingPods(isWide),
-            problemList(.error, palette), problemList(.warning, palette), manifestList, next,
+            ProblemList.text(problems, .error, palette), ProblemList.text(problems, .warning, palette),
+            ProblemList.text(manifestProblems), next,
         ]
         return parts.filter { !$0.isEmpty }.joined(separator: "\n")
     }
@@ -12,40 +13,25 @@ extension StatusReport: RenderableReport {
     var names: [String] { ["node/\(node)"] }
 
     private func heading(_ elapsed: Duration) -> String {
-        let (seconds, attoseconds) = elapsed.components
-        let tenths = attoseconds / 100_000_000_000_000_000
-        return "meshnode \(Printable.text(version))   trust domain \(Printable.text(trustDomain))   "
-            + "\(time)   \(seconds).\(tenths)s"
+        StatusHeading.text(version: version, trustDomain: trustDomain, time: time, elapsed: elapsed)
     }
 
     private func summary(_ palette: Palette) -> String {
         [
-            row("Mesh", verdict.rawValue, counts, palette, mood(verdict)),
-            row("Controller", controller.state.rawValue, controllerText, palette, mood(controller.state)),
-            row("CA", certificateAuthority.state.rawValue, authorityText, palette, mood(certificateAuthority.state)),
-            row("Agent", agent.isReady ? "Ready" : "NotReady", agentText, palette, agent.isReady ? .good : .bad),
-            row("Workloads", captured, workloadsText, palette, capturedMood),
-            row(
+            SummaryRow.text(
+                "Mesh", verdict.rawValue, ProblemList.counts(problems, manifestProblems), palette, Self.mood(verdict)),
+            SummaryRow.text(
+                "Controller", controller.state.rawValue, controllerText, palette, Self.mood(controller.state)),
+            SummaryRow.text(
+                "CA", certificateAuthority.state.rawValue, authorityText, palette, Self.mood(certificateAuthority.state)
+            ),
+            SummaryRow.text(
+                "Agent", agent.isReady ? "Ready" : "NotReady", agentText, palette, agent.isReady ? .good : .bad),
+            SummaryRow.text("Workloads", captured, workloadsText, palette, capturedMood),
+            SummaryRow.text(
                 "Traffic", traffic.windowSeconds == 60 ? "1m" : "\(traffic.windowSeconds)s", trafficText, palette, .none
             ),
         ].joined()
-    }
-
-    private func row(_ title: String, _ value: String, _ text: String, _ palette: Palette, _ mood: Palette.Mood?)
-        -> String
-    {
-        let name = title + String(repeating: " ", count: max(0, 12 - title.count))
-        // The blanks are counted on the bare word: colours take no columns.
-        let blanks = String(repeating: " ", count: max(1, 11 - value.count))
-        let wrapped = Paragraph.text(first: String(repeating: " ", count: 23), indent: 23, text)
-        let painted = mood.map { palette.paint(value, $0) } ?? value
-        return name + painted + blanks + wrapped.dropFirst(23)
-    }
-
-    private var counts: String {
-        let errors = problems.count { $0.severity == .error } + manifestProblems.count { $0.severity == .error }
-        let warnings = problems.count + manifestProblems.count - errors
-        return "\(errors) \(errors == 1 ? "error" : "errors"), \(warnings) \(warnings == 1 ? "warning" : "warnings")"
     }
 
     private var controllerText: String {
@@ -98,7 +84,7 @@ extension StatusReport: RenderableReport {
         table.append([
             node, agent.isReady ? "Ready" : "NotReady", version, captured, Quantity.count(traffic.open), certificates,
             agent.configurationVersion.map { "\($0)" } ?? Quantity.unknown, Quantity.exact(agent.worker.restarts),
-            Quantity.bytes(residentBytes),
+            Quantity.bytes(agent.residentBytes),
         ])
         return table.text
     }
@@ -109,10 +95,14 @@ extension StatusReport: RenderableReport {
         }
         return all == valid ? "\(all) ok" : "\(valid)/\(all)"
     }
+}
 
-    /// Keeper and worker together; not known unless both are.
-    private var residentBytes: UInt64? {
-        guard let keeper = agent.keeper.residentBytes, let worker = agent.worker.residentBytes else { return nil }
-        return UInt64(max(0, keeper)) &+ UInt64(max(0, worker))
+/// The first line of a status.
+enum StatusHeading {
+    static func text(version: String, trustDomain: String, time: Timestamp, elapsed: Duration) -> String {
+        let (seconds, attoseconds) = elapsed.components
+        let tenths = attoseconds / 100_000_000_000_000_000
+        let domain = trustDomain.isEmpty ? "<unknown>" : Printable.text(trustDomain)
+        return "meshnode \(Printable.text(version))   trust domain \(domain)   \(time)   \(seconds).\(tenths)s"
     }
 }

@@ -4,7 +4,32 @@ extension StandingProblems {
     /// More services than this without endpoints are told as one number: then something larger is wrong.
     private static let mostServices = 20
 
-    var meshProblems: [Problem] { policyProblems + serviceProblems }
+    var meshProblems: [Problem] { policyProblems + fieldProblems + hostNetworkProblems + serviceProblems }
+
+    private var fieldProblems: [Problem] {
+        snapshot.policies.filter { $0.action != .custom && !$0.enforcementNotes.isEmpty }.map { policy in
+            Problem(
+                code: .waypointMissing, severity: .warning, object: "\(policy.kindName) \(policy.name)",
+                cause: policy.enforcementNotes.joined(separator: "; "), effect: "more is refused than is written",
+                tryCommand: "meshnode policies -o wide")
+        }
+    }
+
+    /// Beside enrolled pods in a namespace, one on its node's network looks as if it were in the mesh.
+    private var hostNetworkProblems: [Problem] {
+        let enrolled = Set(snapshot.enrolledWorkloads(onNode: node).map(\.namespace))
+        guard !enrolled.isEmpty else { return [] }
+        return snapshot.workloads.filter {
+            $0.isHostNetwork && $0.node == node && enrolled.contains($0.namespace)
+        }
+        .map { workload in
+            Problem(
+                code: .podNeverCaptured, severity: .warning, object: "\(workload.namespace)/\(workload.name)",
+                cause: "not captured, though others of its namespace are: host network",
+                effect: "its connections are plaintext, and policies do not protect it",
+                tryCommand: "meshnode workloads -n \(workload.namespace)")
+        }
+    }
 
     private var policyProblems: [Problem] {
         snapshot.policies.filter { $0.action == .custom }.map { policy in

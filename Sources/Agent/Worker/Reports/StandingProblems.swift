@@ -1,6 +1,7 @@
 internal import Identity
 internal import Keeper
 internal import Mesh
+internal import Telemetry
 internal import XDS
 
 /// What is wrong on this node now, out of the facts that its worker has. A value, so that each problem can be tested
@@ -20,10 +21,15 @@ struct StandingProblems {
     /// Identities whose certificate ran out before another came.
     var expired: Set<SPIFFEID> = []
     var authority: [ControllerReport.AuthorityCertificate] = []
+    /// Who talked to whom.
+    var edges: [Edge] = []
+    /// The last decisions, the latest first.
+    var flows: [Flow] = []
 
     /// Errors first.
     var all: [Problem] {
-        let problems = processProblems + podProblems + authorityProblems + certificateProblems + meshProblems
+        let problems =
+            processProblems + podProblems + authorityProblems + certificateProblems + meshProblems + trafficProblems
         return problems.filter { $0.severity == .error } + problems.filter { $0.severity == .warning }
     }
 

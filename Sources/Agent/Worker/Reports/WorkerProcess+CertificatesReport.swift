@@ -12,7 +12,7 @@ extension WorkerProcess {
                 notBefore: Timestamp(secondsSince1970: item.notBefore),
                 notAfter: Timestamp(secondsSince1970: item.notAfter))
         }
-        let local = snapshot.workloads.filter { $0.node == configuration.node && $0.isEnrolled }
+        let local = snapshot.enrolledWorkloads(onNode: configuration.node)
         let workloads = certificateStatuses.map { status in
             CertificatesReport.Item(
                 role: .workload, subject: status.identity.description, serial: status.serial ?? "",

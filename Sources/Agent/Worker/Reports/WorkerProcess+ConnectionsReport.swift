@@ -30,13 +30,24 @@ extension ConnectionsReport.Live {
 }
 
 extension ConnectionsReport.Refused {
-    fileprivate init(_ record: ConnectionRecord) {
+    init(_ record: ConnectionRecord) {
         self.init(
             id: String(record.id),
             time: Timestamp(secondsSince1970: (record.closedAt ?? record.openedAt).secondsSince1970),
             direction: record.direction == .outbound ? .outbound : .inbound, source: .init(record.source),
             destination: .init(record.destination), service: record.service?.description,
             reason: record.reason?.rawValue ?? "", policies: record.policy.map { [$0.description] } ?? [],
-            detail: record.detail ?? "")
+            detail: record.detail ?? "", facts: record.facts.map(ConnectionsReport.Facts.init),
+            stateVersion: record.snapshotVersion == 0 ? nil : record.snapshotVersion,
+            audited: record.audited.isEmpty ? nil : record.audited.map(\.description),
+            dryRun: record.dryRun.isEmpty ? nil : record.dryRun.map { "\($0.policy) \($0.effect.rawValue)" })
+    }
+}
+
+extension ConnectionsReport.Facts {
+    fileprivate init(_ facts: ConnectionFacts) {
+        self.init(
+            source: facts.source?.description, sourceAddress: facts.sourceAddress.description,
+            destinationAddress: facts.destinationAddress.description, destinationPort: facts.destinationPort)
     }
 }

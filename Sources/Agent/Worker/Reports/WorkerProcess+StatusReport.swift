@@ -3,6 +3,7 @@ internal import Keeper
 internal import Kernel
 internal import Mesh
 internal import Proxy
+internal import Telemetry
 internal import XDS
 
 extension WorkerProcess {
@@ -78,7 +79,7 @@ extension WorkerProcess {
             open: telemetry.journal.total.open)
     }
 
-    private var manifestProblems: [Agent.ManifestProblem] {
+    var manifestProblems: [Agent.ManifestProblem] {
         (controllerReport?.problems ?? []).map { problem in
             ManifestProblem(
                 file: problem.file, line: problem.line, field: problem.field, object: problem.object,
@@ -92,7 +93,8 @@ extension WorkerProcess {
             node: configuration.node, now: WallClock.secondsSince1970, workerStarted: started,
             isConnectedToController: isConnectedToController, hasSnapshot: hasSnapshot, snapshot: snapshot,
             pods: Array(pods.values), keeper: keeperFacts, certificates: certificateStatuses,
-            expired: expiredIdentities, authority: controllerReport?.authority ?? [])
+            expired: expiredIdentities, authority: controllerReport?.authority ?? [],
+            edges: telemetry.edges.edges, flows: telemetry.flows.latest)
     }
 }
 

@@ -22,7 +22,11 @@ extension WorkerProcess {
                 connections: workload.node == configuration.node ? counts[workload.uid] ?? 0 : nil,
                 certificateExpires: (certificates[workload.identity]?.notAfter).map(Timestamp.init(secondsSince1970:)),
                 services: workload.services.keys.sorted().map(\.description),
-                policies: snapshot.policies(for: workload).map(\.name.description))
+                policies: snapshot.policies(for: workload).map(\.name.description),
+                labels: [
+                    "service.istio.io/canonical-name": workload.canonicalName,
+                    "service.istio.io/canonical-revision": workload.canonicalRevision,
+                ])
         }
         return WorkloadsReport(
             time: time, node: configuration.node,

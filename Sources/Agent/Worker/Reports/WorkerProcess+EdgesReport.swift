@@ -1,0 +1,57 @@
+internal import Addressing
+internal import Mesh
+internal import Telemetry
+
+extension EdgesReport.Edge {
+    /// What this node's agent counted.
+    init(_ edge: Edge, node: String) {
+        self.init(
+            source: Self.name(edge.key.source), destination: Self.name(edge.key.destination),
+            service: edge.key.service?.description, security: EdgesReport.Security(edge.security),
+            plaintextCause: Self.cause(edge), opened: edge.openedCount, open: max(0, edge.openCount),
+            refusals: Dictionary(edge.refusals.map { ($0.key.rawValue, $0.value) }) { $0 &+ $1 },
+            policy: edge.lastRefusalPolicy?.description, sentBytes: edge.bytesFromClient,
+            receivedBytes: edge.bytesFromServer, lastSeen: Timestamp(secondsSince1970: edge.lastSeen), nodes: [node])
+    }
+
+    private static func name(_ end: Edge.End) -> String {
+        end.workload.isEmpty ? end.address?.description ?? "?" : "\(end.namespace)/\(end.workload)"
+    }
+
+    private static func cause(_ edge: Edge) -> String {
+        guard edge.openedInPlaintext > 0 else { return "" }
+        switch edge.plaintextCause {
+        case .notEnrolled: return "server not in the mesh"
+        case .hostNetwork: return "server on its node's network"
+        case .unknownDestination: return "server unknown to the mesh"
+        case nil: return "client not in the mesh, allowed by PERMISSIVE"
+        }
+    }
+}
+
+extension EdgesReport.Security {
+    fileprivate init(_ security: Edge.Security) {
+        self =
+            switch security {
+            case .mutualTLS: .mutualTLS
+            case .plaintext: .plaintext
+            case .mixed: .mixed
+            case .unknown: .none
+            }
+    }
+}
+
+extension WorkerProcess {
+    /// - Parameter isLocal: only what this node's agent saw.
+    func edgesReport(_ answer: MeshAnswer, isLocal: Bool) -> EdgesReport {
+        var all = edges
+        var note = ""
+        switch answer {
+        case _ where isLocal: break
+        case .answered(let accounts, _):
+            all += accounts.filter { $0.node != configuration.node }.compactMap(\.status).flatMap(\.edges)
+        case .unreachable(let cause): note = "Only what \(configuration.node) saw: \(cause)."
+        }
+        return EdgesReport(time: time, node: configuration.node, items: EdgesReport.Edge.merged(all), note: note)
+    }
+}
