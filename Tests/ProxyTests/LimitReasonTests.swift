@@ -141,7 +141,8 @@ import Testing
         #expect(reached(admit(account, limits, after: .milliseconds(101))) == nil)
         #expect(reached(admit(account, limits, after: .milliseconds(102))) == .limitRate)
         // Another limit is another bucket.
-        #expect(reached(admit(account, ConnectionLimits(newConnectionsPerSecond: 20), after: .milliseconds(102))) == nil)
+        let other = ConnectionLimits(newConnectionsPerSecond: 20)
+        #expect(reached(admit(account, other, after: .milliseconds(102))) == nil)
     }
 
     @Test func `is one account for all loops until the pod is gone`() {

@@ -128,8 +128,8 @@ import Testing
         #expect(record.audited == [audit.name])
         #expect(
             record.dryRun == [DryRunOutcome(policy: allow("somebody").name, effect: .wouldDeny)])
-        for (policy, decision) in [("none", "allow"), ("shop/deny-all", "audit"), ("shop/allow-somebody", "would-deny")]
-        {
+        let counted = [("none", "allow"), ("shop/deny-all", "audit"), ("shop/allow-somebody", "would-deny")]
+        for (policy, decision) in counted {
             #expect(
                 world.metric("meshnode_authz_total", ["policy": policy, "decision": decision]) == .integer(1),
                 "\(policy) \(decision)")

@@ -1,9 +1,12 @@
 import Addressing
 import DataPlaneTestSupport
+import Foundation
+import Kernel
 import Mesh
 import Telemetry
 import TestSupport
 import Testing
+import Transport
 
 @testable import Proxy
 
@@ -50,6 +53,22 @@ import Testing
         #expect(try world.refusal(.inbound).reason == .upstreamTimeout)
     }
 
+    @Test func `INTERNAL if a tunnel cannot be watched`() throws {
+        let world = try ProxyWorld()
+        defer { world.end() }
+        try world.enrol()
+        let client = SocketAddress(world.address(1), 40_000)
+        try world.test.on {
+            // epoll does not take a regular file.
+            world.proxy.inboundTunnels.accept(
+                TCPSocket(Descriptor(owning: open("/proc/self/exe", O_RDONLY))), as: Certificates.server.identity,
+                AcceptedTunnel(
+                    workload: ProxyWorld.api(2), client: ClientAddress(client), localAddress: world.address(2)))
+        }
+        #expect(try world.refusal(.inbound).reason == .internal)
+        try world.test.on { #expect(world.proxy.inboundTunnels.count == 0) }
+    }
+
     @Test func `DRAIN is answered with 503, so that the peer asks elsewhere`() throws {
         let world = try ProxyWorld()
         defer { world.end() }
@@ -83,7 +102,7 @@ import Testing
         withExtendedLifetime(early) {}
     }
 
-    @Test func `UNKNOWN_DST does not come to one that meets an update that takes the record out and puts it back`() throws {
+    @Test func `UNKNOWN_DST does not come to one that meets an update with a removal and an insertion`() throws {
         let world = try ProxyWorld(patience: .seconds(3600))
         defer { world.end() }
         try world.enrol()

@@ -136,3 +136,34 @@ private final class Workshop {
         return count > 0 ? String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : ""
     }
 }
+
+@Suite struct `A socket stock after a burst` {
+    @Test func `lets go of what nobody needs, half at a time, and keeps the smallest batch`() {
+        let workshop = Workshop()
+        for _ in 0..<40 { workshop.stock.take(.v4, for: Receiver()) }
+        while workshop.stock.count(.v4) < 60, let order = workshop.orders.last { _ = workshop.deliver(order) }
+        let full = workshop.stock.count(.v4)
+        // The first call only begins to watch.
+        workshop.stock.shrink()
+        #expect(workshop.stock.count(.v4) == full)
+        workshop.stock.shrink()
+        #expect(workshop.stock.count(.v4) == full - full / 2)
+        for _ in 0..<20 { workshop.stock.shrink() }
+        #expect(workshop.stock.count(.v4) <= SocketStock.smallestBatch)
+        let receiver = Receiver()
+        workshop.stock.take(.v4, for: receiver)
+        #expect(receiver.number != nil)
+    }
+
+    @Test func `keeps what was in use since the last look`() {
+        let workshop = Workshop()
+        workshop.stock.take(.v4, for: Receiver())
+        _ = workshop.deliver(40)
+        workshop.stock.shrink()
+        while workshop.stock.count(.v4) > 4 { workshop.stock.take(.v4, for: Receiver()) }
+        _ = workshop.deliver(40)
+        let count = workshop.stock.count(.v4)
+        workshop.stock.shrink()
+        #expect(workshop.stock.count(.v4) == count)
+    }
+}

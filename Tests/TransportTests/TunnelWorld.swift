@@ -24,9 +24,12 @@ final class TunnelWorld: @unchecked Sendable {
     let address: SocketAddress
     let stock: SocketStock
     private let door: Door
+    /// What is added to the wall clock of both, in seconds.
+    var clockSkew: Int64 = 0
 
     init(
-        client: SVID? = Certificates.client, server: SVID = Certificates.server, serverTrustsAbroad: Bool = false
+        client: SVID? = Certificates.client, server: SVID = Certificates.server, serverTrustsAbroad: Bool = false,
+        grace: Duration = .seconds(3600), handshakes: HandshakeLimits = HandshakeLimits()
     ) throws {
         let test = try TestLoop()
         let dialling = LoopResources(loop: test.loop)
@@ -34,8 +37,13 @@ final class TunnelWorld: @unchecked Sendable {
         let listener = try PlainListener()
         let clientIdentities = clientIdentities
         let serverIdentities = serverIdentities
-        pool = TunnelPool(resources: dialling, identities: clientIdentities) { WallClock.secondsSince1970 }
-        acceptor = TunnelAcceptor(resources: accepting, identities: serverIdentities) { WallClock.secondsSince1970 }
+        var skew: () -> Int64 = { 0 }
+        pool = TunnelPool(resources: dialling, identities: clientIdentities, grace: grace) {
+            WallClock.secondsSince1970 + skew()
+        }
+        acceptor = TunnelAcceptor(
+            resources: accepting, identities: serverIdentities, grace: grace, handshakes: handshakes
+        ) { WallClock.secondsSince1970 + skew() }
         var arrived: (Int) -> Void = { _ in }
         let stock = SocketStock { _, count in arrived(count) }
         arrived = { [unowned stock] count in
@@ -56,6 +64,7 @@ final class TunnelWorld: @unchecked Sendable {
         self.dialling = dialling
         self.accepting = accepting
         let door = door
+        skew = { [unowned self] in clockSkew }
         try test.on {
             if let client { try clientIdentities.update(client) }
             clientIdentities.update(try Certificates.bundles())
