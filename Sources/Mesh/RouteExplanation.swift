@@ -54,9 +54,10 @@ package struct RouteExplanation: Hashable, Sendable {
         let balancer = LoadBalancer(
             snapshot: snapshot, source: source, load: load, randomBits: randomBits, excluded: excluding)
         let chosen = route.endpoint?.uid
-        endpoints = candidates.map { service, port in
-            Self.endpoints(of: service, port: port, chosen: chosen, balancer)
-        } ?? []
+        endpoints =
+            candidates.map { service, port in
+                Self.endpoints(of: service, port: port, chosen: chosen, balancer)
+            } ?? []
     }
 
     private static func endpoints(

@@ -138,7 +138,7 @@ private enum KindOfDocument {
         case ("", "Namespace"), ("", "Node"), ("", "Pod"), ("", "Service"), ("", "ServiceAccount"),
             ("discovery.k8s.io", "EndpointSlice"), ("security.istio.io", "AuthorizationPolicy"),
             ("security.istio.io", "PeerAuthentication"), ("meshnode.dev", "AuthorizationPolicy"),
-            ("meshnode.dev", "PeerAuthentication"):
+            ("meshnode.dev", "PeerAuthentication"), ("meshnode.dev", "MeshPolicy"):
             self = ManifestKind(rawValue: kind).map { .read($0) } ?? .unknown
         case ("", _): self = KnownFields.otherCoreKinds.contains(kind) ? .ignored : .unknown
         case ("security.istio.io", _), ("meshnode.dev", _):

@@ -8,6 +8,7 @@ package enum ManifestObject: Hashable, Sendable {
     case serviceAccount(ServiceAccountManifest)
     case authorizationPolicy(AuthorizationPolicyManifest)
     case peerAuthentication(PeerAuthenticationManifest)
+    case meshPolicy(MeshPolicyManifest)
 }
 
 /// One object of a file: what it became, or that it was refused.
@@ -51,7 +52,7 @@ extension ManifestObject {
         case .authorizationPolicy, .peerAuthentication: field.mapping(knowing: KnownFields.root, unknown: .error)
         case .serviceAccount: field.mapping(knowing: KnownFields.serviceAccount)
         case .endpointSlice: field.mapping(knowing: KnownFields.endpointSlice)
-        case .namespace, .node, .pod, .service: field.mapping(knowing: KnownFields.root)
+        case .namespace, .node, .pod, .service, .meshPolicy: field.mapping(knowing: KnownFields.root)
         }
     }
 
@@ -65,6 +66,7 @@ extension ManifestObject {
         case .serviceAccount: .serviceAccount(ServiceAccountManifest(metadata: object.metadata))
         case .authorizationPolicy: .authorizationPolicy(AuthorizationPolicyManifest(object))
         case .peerAuthentication: .peerAuthentication(PeerAuthenticationManifest(object))
+        case .meshPolicy: .meshPolicy(MeshPolicyManifest(object))
         }
     }
 }

@@ -76,13 +76,38 @@ import Testing
         #expect(mesh.state.workloads.values.allSatisfy { !$0.isEnrolled })
     }
 
-    @Test func `nothing once they have ended or while they have no address`() {
+    @Test func `nothing once they have ended, with or without addresses`() {
         let mesh = build(
-            podText("a/done", ip: "10.0.0.1", status: "phase: Succeeded")
+            namespaceText("a") + podText("a/done", ip: "10.0.0.1", status: "phase: Succeeded")
                 + podText("a/failed", ip: "10.0.0.1", status: "phase: Failed")
-                + "{apiVersion: v1, kind: Pod, metadata: {name: new, namespace: a}}")
+                + "{apiVersion: v1, kind: Pod, metadata: {name: gone, namespace: a}, spec: {nodeName: n1}, status: {phase: Failed}}\n---\n"
+                + "{apiVersion: v1, kind: Pod, metadata: {name: unscheduled, namespace: a}}")
         #expect(mesh.state == MeshState())
+        #expect(mesh.enrolments == [:])
         #expect(mesh.problems == [])
+    }
+
+    @Test func `members of the mesh before their addresses are known`() throws {
+        func pod(_ name: String, _ labels: String = "", spec: String = "nodeName: n1") -> String {
+            "{apiVersion: v1, kind: Pod, metadata: {name: \(name), namespace: a, labels: {\(labels)}}, spec: {\(spec)}}\n---\n"
+        }
+        let mesh = build(
+            namespaceText("a") + pod("new") + pod("out", "meshnode.dev/mesh: disabled")
+                + pod("host", spec: "nodeName: n1, hostNetwork: true"))
+        #expect(mesh.enrolments["n1"]?.map(\.name) == ["new"])
+        #expect(mesh.enrolments["n1"]?.first?.addresses == [])
+        #expect(try #require(mesh.pod("a/new")).isEnrolled)
+        #expect(mesh.state.workloads.count == 1)
+    }
+
+    @Test func `exceptions from the waypoint, by annotation`() throws {
+        let annotations =
+            "annotations: {meshnode.dev/waypoint-exempt-ports: '9090, 9091', meshnode.dev/waypoint-exempt-accounts: 'db, mon/prom'}"
+        let mesh = build(podText("a/p", ip: "10.0.0.1", extra: annotations))
+        #expect(
+            try #require(mesh.pod("a/p")).waypointExceptions
+                == WaypointExceptions(
+                    ports: [9090, 9091], serviceAccounts: [mesh.name("a/db"), mesh.name("mon/prom")]))
     }
 
     @Test func `enrolments with exclusions`() throws {

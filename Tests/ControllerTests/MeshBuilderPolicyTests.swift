@@ -92,4 +92,37 @@ import Testing
         #expect(names(inherited, "a/p") == [])
         #expect(names(inherited, "a/q") == [converted])
     }
+
+    @Test func `one MeshPolicy per namespace, the oldest, and a warning about the others`() throws {
+        func policy(_ name: String, _ mode: String, created: String = "") -> String {
+            securityText("MeshPolicy", name, "egress: {mode: \(mode)}", created: created).replacing(
+                "security.istio.io/v1", with: "meshnode.dev/v1alpha1")
+        }
+        let mesh = build(
+            pods + policy("a/young", "allow", created: "2026-01-02T00:00:00Z")
+                + policy("a/old", "deny", created: "2026-01-01T00:00:00Z") + policy("a/file", "allow")
+                + policy("b/y", "allow") + policy("b/x", "registry-only"))
+        #expect(mesh.state.namespacePolicies == ["a": .init(egress: .deny), "b": .init(egress: .registryOnly)])
+        #expect(mesh.problems.compactMap(\.object) == ["MeshPolicy a/young", "MeshPolicy a/file", "MeshPolicy b/y"])
+        #expect(mesh.problems.allSatisfy { $0.severity == .warning && $0.line > 0 })
+        let changes = build(pods).state.changes(from: mesh.state)
+        #expect(changes == [.namespacePolicyRemoved("a"), .namespacePolicyRemoved("b")])
+        #expect(MeshSnapshot(mesh.state.changes(from: MeshState())).egressMode(ofNamespace: "a") == .deny)
+    }
+
+    @Test func `only the mesh-wide one in a root namespace, whatever else is there`() {
+        let (old, new) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+        let mesh = build(
+            pods + podText("istio-system/p", ip: "10.0.0.9")
+                + strict("meshnode-system/old", "PERMISSIVE", created: old) + strict("istio-system/new", created: new))
+        #expect(names(mesh, "istio-system/p") == [])
+    }
+
+    @Test func `rules that keep their number, and what of them needs HTTP`() throws {
+        let rules = "rules: [{to: [{operation: {paths: [/x]}}]}, {from: [{source: {namespaces: [a]}}]}]"
+        let mesh = build(pods + securityText("AuthorizationPolicy", "a/p", rules))
+        let policy = try #require(mesh.state.policies[mesh.name("a/p")])
+        #expect(policy.httpParts == [HTTPPart(rule: 0, isDropped: true, fields: ["to[].operation.paths"])])
+        #expect(policy.rules.count == 1 && policy.ruleNumber(0) == 1)
+    }
 }

@@ -282,8 +282,9 @@ let strict = policy(
         #expect(decide(facts(), allow([nobody, anything], dropped: [2])).rule == 1)
         let missed = decide(facts(), allow([nobody], dropped: [1]))
         #expect(missed.misses.map(\.rule) == [0, 1])
-        #expect(missed.misses.last?.text
-            == "rule 1: to[].operation.paths, to[].operation.methods is not seen at L4, wanted a waypoint")
+        #expect(
+            missed.misses.last?.text
+                == "rule 1: to[].operation.paths, to[].operation.methods is not seen at L4, wanted a waypoint")
         #expect(decide(facts(), allow([], dropped: [0])).reason == .noAllowMatch)
     }
 
@@ -361,7 +362,10 @@ let strict = policy(
             rules: [
                 AuthorizationRule(clauses: [
                     AuthorizationClause(
-                        kind: .from, matches: [match { $0.namespaces = [.exact("x")] }, match { $0.principals = [.suffix("/sa/web")] }]),
+                        kind: .from,
+                        matches: [
+                            match { $0.namespaces = [.exact("x")] }, match { $0.principals = [.suffix("/sa/web")] },
+                        ]),
                     AuthorizationClause(kind: .to, matches: [match { $0.destinationPorts = [80, 8080] }]),
                 ])
             ])

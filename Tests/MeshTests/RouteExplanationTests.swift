@@ -54,7 +54,8 @@ import Testing
         #expect(explain("192.0.2.1:80", mesh).target == .unknown(.registryOnly))
         #expect(
             explain("192.0.2.1:80", mesh).lines.last
-                == "refused, EGRESS_DENIED: 192.0.2.1:80 is not in the mesh, and namespace shop has egress registryOnly")
+                == "refused, EGRESS_DENIED: 192.0.2.1:80 is not in the mesh, and namespace shop has egress registryOnly"
+        )
         #expect(
             explain("10.96.0.1:80", mesh).lines == [
                 "service pay/api port 80", "refused, NO_HEALTHY_UPSTREAM: service pay/api has no endpoint",

@@ -112,6 +112,34 @@ import Testing
         #expect(places(policy(spec: spec)) == ["warning 7 spec.rules[0]", "warning 8 spec.rules[1]"])
     }
 
+    @Test func `names each field that needs HTTP, with the number of its rule`() throws {
+        let l7 = """
+            rules:
+            - from: [{source: {namespaces: [a]}}]
+            - from: [{source: {requestPrincipals: ["*"], notRemoteIpBlocks: [1.2.3.4]}}, {source: {requestPrincipals: [b]}}]
+              to: [{operation: {hosts: [a], ports: ["80"]}}, {operation: {notMethods: [GET]}}]
+              when:
+              - {key: "request.headers[x]", values: [y], notValues: [z]}
+              - {key: connection.sni, notValues: [y]}
+            - to: [{operation: {paths: [/x]}}]
+            """
+        let fields = [
+            "from[].source.requestPrincipals", "from[].source.notRemoteIpBlocks", "to[].operation.hosts",
+            "to[].operation.notMethods", "when[request.headers[x]].values", "when[request.headers[x]].notValues",
+            "when[connection.sni].notValues",
+        ]
+        let allow = try #require(policy(policyText(spec: l7)))
+        #expect(
+            allow.httpParts == [
+                HTTPPart(rule: 1, isDropped: true, fields: fields),
+                HTTPPart(rule: 2, isDropped: true, fields: ["to[].operation.paths"]),
+            ])
+        #expect(allow.httpParts.last?.text == "rule 2 dropped: needs a waypoint: to[].operation.paths")
+        let deny = try #require(policy(policyText(spec: "action: DENY\n" + l7)))
+        #expect(deny.httpParts.map(\.isDropped) == [false, false])
+        #expect(deny.rules.count == 3)
+    }
+
     @Test(arguments: [
         ("acton: DENY", "error 5 spec.acton"), ("action: Deny", "error 5 spec.action"),
         ("rules: {}", "error 5 spec.rules"),
@@ -148,6 +176,7 @@ import Testing
         ("rules:\n- when:\n  - {key: source.ip}", "error 7 spec.rules[0].when[0]"),
         ("rules:\n- when:\n  - {values: [a]}", "error 7 spec.rules[0].when[0].key"),
         ("rules:\n- when:\n  - {key: source.ip, values: []}", "error 7 spec.rules[0].when[0].values"),
+        ("selector: {matchLabels: {a: b}}\ntargetRefs: [{kind: Service, name: api}]", "error 6 spec.targetRefs"),
         ("selector: {matchExpressions: []}", "error 5 spec.selector.matchExpressions"),
         ("selector: {matchLabels: {app: '*'}}", "error 5 spec.selector"), ("dryRun: maybe", "error 5 spec.dryRun"),
     ])

@@ -3,21 +3,24 @@ import Mesh
 import Resources
 
 extension MeshBuilder {
-    /// The pods that have an address and have not ended, in the order of their names.
+    /// The pods that have not ended, in the order of their names: those with an address, and those that are to be
+    /// captured on a node although theirs is not known yet.
     func makePods(
         _ context: BuildContext, manifests: ManifestSet, problems: inout [ManifestProblem]
     ) -> [BuiltPod] {
-        let living = context.pods.filter { !$0.isFinished && !$0.addresses.isEmpty }
+        let living = context.pods.filter { pod in
+            !pod.isFinished && (!pod.addresses.isEmpty || !pod.node.isEmpty && isEnrolled(pod, context))
+        }
         let lost = addressesLost(living, manifests: manifests, problems: &problems)
         reportUnknownWishes(context, manifests: manifests, problems: &problems)
         reportMissingNamespaces(living, context, manifests: manifests, problems: &problems)
         return living.compactMap { pod in
             let addresses = pod.addresses.filter { lost[pod.metadata.id]?.contains($0) != true }
-            return addresses.isEmpty ? nil : makePod(pod, addresses: addresses, context)
+            return addresses.isEmpty && !pod.addresses.isEmpty ? nil : makePod(pod, addresses: addresses, context)
         }
     }
 
-    private func makePod(_ pod: PodManifest, addresses: [IPAddress], _ context: BuildContext) -> BuiltPod {
+    func makePod(_ pod: PodManifest, addresses: [IPAddress], _ context: BuildContext) -> BuiltPod {
         let metadata = pod.metadata
         let owner = WorkloadOwner(of: metadata)
         let workload = Workload(
@@ -31,22 +34,37 @@ extension MeshBuilder {
                 ?? owner.name,
             canonicalRevision: metadata.firstLabel([
                 "service.istio.io/canonical-revision", "app.kubernetes.io/version", "version",
-            ]) ?? "latest")
+            ]) ?? "latest",
+            waypointExceptions: pod.waypointExceptions)
         return BuiltPod(manifest: pod, workload: workload)
     }
 
     /// Whether the pod is in the mesh: its own label wins over its namespace's; pods that share the node's network
     /// or have a proxy of their own never are.
-    func isEnrolled(_ pod: PodManifest, _ context: BuildContext) -> Bool {
-        guard !pod.isHostNetwork, pod.metadata.annotations["sidecar.istio.io/status"] == nil,
-            !parameters.excludedNamespaces.contains(pod.metadata.namespace)
-        else { return false }
-        if let own = wish(of: pod.metadata) { return own }
-        return context.namespaces[pod.metadata.namespace].flatMap { wish(of: $0.metadata) } ?? false
+    func isEnrolled(_ pod: PodManifest, _ context: BuildContext) -> Bool { exclusion(of: pod, context) == nil }
+
+    /// Why the pod is not in the mesh, for an operator to read; nil if it is.
+    func exclusion(of pod: PodManifest, _ context: BuildContext) -> String? {
+        let (namespace, name) = (pod.metadata.namespace, pod.metadata.name)
+        if pod.isHostNetwork { return "pod \(namespace)/\(name) shares its node's network" }
+        if pod.metadata.annotations["sidecar.istio.io/status"] != nil {
+            return "pod \(namespace)/\(name) has a sidecar of its own"
+        }
+        if parameters.excludedNamespaces.contains(namespace) {
+            return "namespace \(namespace) is excluded from the mesh"
+        }
+        if let own = wish(of: pod.metadata) { return own ? nil : "pod \(namespace)/\(name) is labelled to stay out" }
+        guard let parent = context.namespaces[namespace] else { return "there is no namespace \(namespace)" }
+        let wish = wish(of: parent.metadata)
+        return wish == true ? nil : Self.exclusion(ofNamespace: namespace, wish: wish)
+    }
+
+    static func exclusion(ofNamespace name: String, wish: Bool?) -> String {
+        wish == nil ? "namespace \(name) is not in the mesh" : "namespace \(name) is labelled to stay out"
     }
 
     /// What an object's labels say of enrolment; nil if nothing. Our label wins over the one of migration.
-    private func wish(of metadata: ManifestMetadata) -> Bool? {
+    func wish(of metadata: ManifestMetadata) -> Bool? {
         switch metadata.labels[parameters.enrolmentLabel] {
         case "enabled": return true
         case "disabled": return false

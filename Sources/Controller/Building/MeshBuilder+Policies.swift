@@ -5,13 +5,14 @@ extension MeshBuilder {
     /// Names on each pod the policies that select it.
     ///
     /// - Returns: all policies of the mesh, those made from PeerAuthentications included.
-    func addPolicies(_ context: BuildContext, to pods: inout [BuiltPod]) -> [AuthorizationPolicy] {
+    func addPolicies(
+        _ context: BuildContext, _ authentication: PeerAuthenticationIndex, to pods: inout [BuiltPod]
+    ) -> [AuthorizationPolicy] {
         // Policies with targets are the waypoints'.
         let manifests = context.policies.filter { !$0.hasTargets }
         let selecting = manifests.filter { $0.selector != nil }
         let byNamespace = Dictionary(grouping: selecting, by: \.metadata.namespace)
         let meshWide = parameters.rootNamespaces.flatMap { byNamespace[$0] ?? [] }
-        let authentication = PeerAuthenticationIndex(context.peerAuthentications, roots: parameters.rootNamespaces)
         var converted: [NamespacedName: AuthorizationPolicy] = [:]
         for position in pods.indices {
             let metadata = pods[position].manifest.metadata
@@ -36,6 +37,31 @@ extension MeshBuilder {
     }
 }
 
+extension MeshBuilder {
+    /// The oldest MeshPolicy of each namespace; of the others it is said that they are not in force.
+    func namespacePolicies(
+        _ context: BuildContext, manifests: ManifestSet, problems: inout [ManifestProblem]
+    ) -> [String: NamespacePolicy] {
+        var winners: [String: ManifestMetadata] = [:]
+        var result: [String: NamespacePolicy] = [:]
+        for manifest in context.meshPolicies.sorted(by: { $0.metadata.precedes($1.metadata) }) {
+            let metadata = manifest.metadata
+            if let winner = winners[metadata.namespace] {
+                let key = ManifestKey(kind: .meshPolicy, namespace: metadata.namespace, name: metadata.name)
+                problems.append(
+                    manifests.problem(
+                        .warning, about: key, field: "",
+                        "is not in force: the older MeshPolicy \(winner.namespace)/\(winner.name) decides for its "
+                            + "namespace: remove one of them"))
+            } else {
+                winners[metadata.namespace] = metadata
+                result[metadata.namespace] = manifest.policy
+            }
+        }
+        return result
+    }
+}
+
 /// Which PeerAuthentication holds for whom: workload over namespace over mesh, the oldest of each.
 struct PeerAuthenticationIndex {
     private let mesh: PeerAuthenticationManifest?
@@ -53,6 +79,12 @@ struct PeerAuthenticationIndex {
         byNamespace = Dictionary(narrower.map { ($0.metadata.namespace, $0) }) { oldest, _ in oldest }
         selecting = Dictionary(grouping: sorted.filter { $0.selector != nil }, by: \.metadata.namespace)
         root = roots.first ?? ""
+    }
+
+    /// Whether a pod refuses plaintext on every port.
+    func isStrict(for pod: ManifestMetadata) -> Bool {
+        guard let policy = policy(for: pod) else { return false }
+        return policy.rules.allSatisfy { $0.clauses.count == 1 }
     }
 
     /// What plaintext policy a pod gets; nil if it accepts plaintext on every port.

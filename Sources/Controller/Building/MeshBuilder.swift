@@ -8,6 +8,7 @@ package struct BuiltMesh: Hashable, Sendable {
     package var enrolments: [String: [PodEnrolment]]
     /// Contradictions between objects, in the order people read them.
     package var problems: [ManifestProblem]
+    var decisions = PodDecisions()
 
     package init(
         state: MeshState = MeshState(), enrolments: [String: [PodEnrolment]] = [:], problems: [ManifestProblem] = []
@@ -32,15 +33,21 @@ package struct MeshBuilder: Sendable {
         var pods = makePods(context, manifests: manifests, problems: &problems)
         let services = context.services.filter { !$0.isExternalName }
         let others = addEndpoints(of: services, slices: context.slices, to: &pods)
-        let policies = addPolicies(context, to: &pods)
+        let authentication = PeerAuthenticationIndex(context.peerAuthentications, roots: parameters.rootNamespaces)
+        let policies = addPolicies(context, authentication, to: &pods)
 
         var state = MeshState()
         for workload in pods.map(\.workload) + others { state.workloads[workload.uid] = workload }
         for service in services.map(makeService) { state.services[service.name] = service }
         for policy in policies { state.policies[policy.name] = policy }
+        state.namespacePolicies = namespacePolicies(context, manifests: manifests, problems: &problems)
         let enrolled = pods.filter(\.workload.isEnrolled)
-        let enrolments = Dictionary(grouping: enrolled, by: \.workload.node).mapValues { $0.map(\.enrolment) }
-        return BuiltMesh(state: state, enrolments: enrolments, problems: problems.sorted())
+        let enrolments = Dictionary(grouping: enrolled, by: \.workload.node).mapValues { pods in
+            pods.map { $0.enrolment(isStrict: authentication.isStrict(for: $0.manifest.metadata)) }
+        }
+        var mesh = BuiltMesh(state: state, enrolments: enrolments, problems: problems.sorted())
+        mesh.decisions = decisions(context, authentication, built: pods)
+        return mesh
     }
 }
 
@@ -53,6 +60,7 @@ struct BuildContext {
     private(set) var slices: [EndpointSliceManifest] = []
     private(set) var policies: [AuthorizationPolicyManifest] = []
     private(set) var peerAuthentications: [PeerAuthenticationManifest] = []
+    private(set) var meshPolicies: [MeshPolicyManifest] = []
 
     init(_ set: ManifestSet) {
         let keys = set.manifests.keys.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
@@ -65,6 +73,7 @@ struct BuildContext {
             case .endpointSlice(let manifest): slices.append(manifest)
             case .authorizationPolicy(let manifest): policies.append(manifest)
             case .peerAuthentication(let manifest): peerAuthentications.append(manifest)
+            case .meshPolicy(let manifest): meshPolicies.append(manifest)
             case .serviceAccount, nil: break
             }
         }
@@ -76,11 +85,11 @@ struct BuiltPod {
     let manifest: PodManifest
     var workload: Workload
 
-    var enrolment: PodEnrolment {
+    func enrolment(isStrict: Bool) -> PodEnrolment {
         let metadata = manifest.metadata
         return PodEnrolment(
             podUID: metadata.uid.isEmpty ? "\(metadata.namespace)/\(metadata.name)" : metadata.uid,
             workload: workload.uid, namespace: metadata.namespace, name: metadata.name, addresses: workload.addresses,
-            exclusions: manifest.exclusions)
+            exclusions: manifest.exclusions, isStrict: isStrict)
     }
 }

@@ -9,13 +9,15 @@ package struct PodEnrolment: Hashable, Sendable {
     package var workload: WorkloadUID
     package var namespace: String
     package var name: String
-    /// Never empty; addresses that another pod keeps are not among them.
+    /// Empty while they are not known; addresses that another pod keeps are not among them.
     package var addresses: [IPAddress]
     package var exclusions: CaptureExclusions
+    /// It refuses plaintext on every port.
+    package var isStrict: Bool
 
     package init(
         podUID: String, workload: WorkloadUID, namespace: String, name: String, addresses: [IPAddress],
-        exclusions: CaptureExclusions = CaptureExclusions()
+        exclusions: CaptureExclusions = CaptureExclusions(), isStrict: Bool = false
     ) {
         self.podUID = podUID
         self.workload = workload
@@ -23,5 +25,6 @@ package struct PodEnrolment: Hashable, Sendable {
         self.name = name
         self.addresses = addresses
         self.exclusions = exclusions
+        self.isStrict = isStrict
     }
 }

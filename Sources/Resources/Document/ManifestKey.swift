@@ -10,6 +10,7 @@ package enum ManifestKind: String, Hashable, Sendable, CaseIterable {
     case serviceAccount = "ServiceAccount"
     case authorizationPolicy = "AuthorizationPolicy"
     case peerAuthentication = "PeerAuthentication"
+    case meshPolicy = "MeshPolicy"
 
     /// Whether its objects live in a namespace.
     package var isNamespaced: Bool { self != .namespace && self != .node }

@@ -22,14 +22,7 @@ extension CaptureExclusions {
         self.init()
         guard let annotations = object.root["metadata"]?.mapping()?["annotations"]?.mapping() else { return }
         func parts<Value>(_ names: [String], _ what: String, _ parse: (Substring) -> Value?) -> [Value] {
-            guard let field = names.lazy.compactMap({ annotations[$0] }).first, let text = field.string()
-            else { return [] }
-            let items = text.split(separator: ",").map { $0.trimmingBlanks() }.filter { !$0.isEmpty }
-            return items.compactMap { item in
-                if let value = parse(item) { return value }
-                field.error("must be \(what), separated by commas; \(quoted(String(item))) is not")
-                return nil
-            }
+            names.lazy.compactMap { annotations[$0] }.first?.commaSeparated(what, parse) ?? []
         }
         inboundPorts = parts(
             ["meshnode.dev/exclude-inbound-ports", "traffic.sidecar.istio.io/excludeInboundPorts"],

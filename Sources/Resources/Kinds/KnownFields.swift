@@ -41,6 +41,6 @@ enum KnownFields {
 
     /// Kinds of the groups we read that only later versions or other programs act on.
     static let unsupportedKinds: Set<String> = [
-        "RequestAuthentication", "MeshPolicy", "Telemetry", "DestinationRule", "ServiceEntry", "WorkloadEntry",
+        "RequestAuthentication", "Telemetry", "DestinationRule", "ServiceEntry", "WorkloadEntry",
     ]
 }

@@ -1,4 +1,5 @@
 package import Addressing
+package import Mesh
 
 /// A Pod: what the mesh needs of its spec and status.
 package struct PodManifest: Hashable, Sendable {
@@ -27,11 +28,13 @@ package struct PodManifest: Hashable, Sendable {
     /// The condition `Ready`; nil if not written.
     package var readyCondition: Bool?
     package var exclusions: CaptureExclusions
+    package var waypointExceptions: WaypointExceptions
 
     package init(
         metadata: ManifestMetadata, serviceAccount: String = "default", node: String = "", isHostNetwork: Bool = false,
         namedPorts: [NamedPort] = [], addresses: [IPAddress] = [], phase: String = "", readyCondition: Bool? = nil,
-        exclusions: CaptureExclusions = CaptureExclusions()
+        exclusions: CaptureExclusions = CaptureExclusions(),
+        waypointExceptions: WaypointExceptions = WaypointExceptions()
     ) {
         self.metadata = metadata
         self.serviceAccount = serviceAccount
@@ -42,6 +45,7 @@ package struct PodManifest: Hashable, Sendable {
         self.phase = phase
         self.readyCondition = readyCondition
         self.exclusions = exclusions
+        self.waypointExceptions = waypointExceptions
     }
 
     /// It has ended: its address may already be another's.
@@ -65,6 +69,7 @@ extension PodManifest {
         if let spec = object.spec(knowing: KnownFields.podSpec) { readSpec(spec) }
         if let status = object.root["status"]?.mapping(knowing: Self.knownInStatus) { readStatus(status) }
         exclusions = CaptureExclusions(annotationsOf: object)
+        waypointExceptions = WaypointExceptions(annotationsOf: object)
     }
 
     private mutating func readSpec(_ spec: Fields) {
