@@ -8,9 +8,9 @@ package final class MemoryBudget: Sendable {
     let limitInBytes: Int
     private let used = Atomic<Int>(0)
 
-    /// A connection without its buffers: both sockets' objects, its record, its place in maps. Measured, rounded up.
-    static let connectionCost = 8 << 10
-    /// A tunnel without its buffers: TLS state and HTTP/2 session. Measured, rounded up.
+    /// A connection without its buffers: sockets' objects, stream, record, places in maps. Measured: 2.9 KiB.
+    static let connectionCost = 4 << 10
+    /// One end of a tunnel without its buffers: TLS state and HTTP/2 session. Measured: 48 KiB with OpenSSL 3.0.
     static let tunnelCost = 64 << 10
 
     init(limitInBytes: Int) { self.limitInBytes = max(1, limitInBytes) }

@@ -149,34 +149,11 @@ package final class ProxyLoop {
         let old = self.snapshot
         self.snapshot = snapshot
         if !isDraining { for pod in pods.values { pod.refresh() } }
-        if mayJudgeOtherwise(than: old) {
+        let concerned = withdrawn.union(pods.keys)
+        if snapshot.mayJudgeOtherwise(than: old, about: concerned) {
             for connection in Array(connections.values) { connection.reevaluate() }
         }
         withdrawn = withdrawn.filter { snapshot.workload($0) != nil }
-    }
-
-    /// A verdict depends on what the connection is, which stays, on the policies and which of them the pod names, on the
-    /// waypoints that it is behind, and on what its namespace lets out.
-    private func mayJudgeOtherwise(than old: MeshSnapshot) -> Bool {
-        if !snapshot.hasSamePolicies(as: old) { return true }
-        func isOther(_ uid: WorkloadUID) -> Bool {
-            let (before, after) = (old.workload(uid), snapshot.workload(uid))
-            if before?.policies != after?.policies || before?.namespace != after?.namespace { return true }
-            guard let before, let after else { return false }
-            return old.namespacePolicy(of: after.namespace).egress
-                != snapshot.namespacePolicy(of: after.namespace).egress
-                || Self.waypoints(of: before, in: old) != Self.waypoints(of: after, in: snapshot)
-        }
-        return pods.keys.contains(where: isOther) || withdrawn.contains(where: isOther)
-    }
-
-    /// Which waypoints must be come from, for each port where that may differ; 0 stands for all others.
-    private static func waypoints(of workload: Workload, in snapshot: MeshSnapshot) -> [WaypointRequirement] {
-        var ports: [UInt16] = workload.waypoint == nil ? [] : [0]
-        for (name, mappings) in workload.services where snapshot.service(name)?.waypoint != nil {
-            ports += mappings.map(\.targetPort)
-        }
-        return Set(ports).sorted().map { WaypointRequirement(port: $0, of: workload, in: snapshot) }
     }
 
     /// Certificates, bundles or revocations were put into `identities`, or taken out: pods that waited for theirs
@@ -306,30 +283,5 @@ package final class ProxyLoop {
         let waiting = onDrained
         onDrained = []
         for done in waiting { done() }
-    }
-}
-
-/// The end of a drain's patience.
-private final class DrainDeadline: TimerHandler {
-    let instant: ContinuousClock.Instant
-    private let loop: EventLoop
-    private var timer: TimerID?
-    private let passed: () -> Void
-
-    init(at instant: ContinuousClock.Instant, on loop: EventLoop, passed: @escaping () -> Void) {
-        self.instant = instant
-        self.loop = loop
-        self.passed = passed
-        timer = loop.schedule(at: instant, self)
-    }
-
-    func cancel() {
-        if let timer { loop.cancel(timer) }
-        timer = nil
-    }
-
-    func timerFired(at now: ContinuousClock.Instant) {
-        timer = nil
-        passed()
     }
 }

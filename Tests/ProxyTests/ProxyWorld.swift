@@ -27,16 +27,18 @@ final class ProxyWorld: @unchecked Sendable {
     var isOutOfSockets = false
     let journal: ConnectionJournal
     var snapshot: MeshSnapshot
-    private let network = (UInt8.random(in: 1...254), UInt8.random(in: 0...254))
+    private let network: (UInt8, UInt8)
 
     static let web = WorkloadUID("Kubernetes//Pod/shop/web")
     static let service = NamespacedName(namespace: "shop", name: "api")
     static let servicePort: UInt16 = 80
 
+    /// - Parameter other: has the same addresses, as one worker of a node has beside the next.
     init(
-        patience: Duration = .seconds(5), times: ProxyTimes = ProxyTimes(), memoryInBytes: Int = 1 << 30,
-        hasCertificates: Bool = true
+        beside other: ProxyWorld? = nil, patience: Duration = .seconds(5), times: ProxyTimes = ProxyTimes(),
+        memoryInBytes: Int = 1 << 30, hasCertificates: Bool = true
     ) throws {
+        network = other?.network ?? Self.nextNetwork()
         let test = try TestLoop()
         let limits = LimitLedger(memoryInBytes: memoryInBytes)
         let registry = registry
@@ -63,6 +65,14 @@ final class ProxyWorld: @unchecked Sendable {
             proxy.socketsArrived(uid, .v4, (0..<count).map { _ in PlainSocket.makeUnconnected() })
         }
         if hasCertificates { try installCertificates() }
+    }
+
+    private static let networks = Atomic(UInt32.random(in: 0..<64_000))
+
+    /// One that no other world of this process has, and hardly one of another process.
+    private static func nextNetwork() -> (UInt8, UInt8) {
+        let number = networks.wrappingAdd(1, ordering: .relaxed).newValue % 64_000
+        return (UInt8(number / 254 + 1), UInt8(number % 254))
     }
 
     func end() { test.end() }
@@ -131,10 +141,11 @@ final class ProxyWorld: @unchecked Sendable {
         }
     }
 
-    func capture(_ uid: WorkloadUID, _ number: UInt8) throws {
+    /// - Parameter hbone: a listener that the pod has already; nil makes one.
+    func capture(_ uid: WorkloadUID, _ number: UInt8, hbone: PlainListener? = nil) throws {
         let proxy = proxy
         let (outbound, inbound) = (try PlainListener(), try PlainListener())
-        let hbone = try PlainListener(SocketAddress(address(number), MeshPorts.hbone))
+        let hbone = try hbone ?? PlainListener(SocketAddress(address(number), MeshPorts.hbone))
         try test.on {
             proxy.podEnrolled(
                 uid, outbound: try outbound.makeDescriptor(), inboundPlaintext: try inbound.makeDescriptor(),

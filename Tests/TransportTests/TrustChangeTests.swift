@@ -1,9 +1,9 @@
 import DataPlaneTestSupport
 import Identity
 import Mesh
+import TLS
 import TestSupport
 import Testing
-import TLS
 import Tunnel
 
 @testable import Transport
