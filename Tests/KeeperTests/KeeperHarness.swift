@@ -39,6 +39,15 @@ final class FakeChild: @unchecked Sendable {
         #expect(try box.socket.send(message.encoded()) == .sent)
     }
 
+    /// The number of one of its channels, to be waited on.
+    func channelNumber(_ inherited: Int32) throws -> Int32 { try #require(sockets[inherited]).socket.raw }
+
+    /// As `send`, with descriptors, which stay the test's.
+    func send(_ message: some KeeperMessage, _ descriptors: [Int32], to inherited: Int32) throws {
+        let box = try #require(sockets[inherited])
+        #expect(try box.socket.send(message.encoded(), descriptors: descriptors) == .sent)
+    }
+
     func sendRaw(_ bytes: [UInt8], to inherited: Int32) throws {
         _ = try sockets[inherited]?.socket.send(bytes)
     }
@@ -66,6 +75,17 @@ final class FakeChild: @unchecked Sendable {
                 condition(report)
             {
                 return report
+            }
+        }
+    }
+
+    /// The next facts that `condition` holds for.
+    func facts(where condition: (KeeperFacts) -> Bool) throws -> KeeperFacts {
+        while true {
+            if case .facts(let facts) = try receive(KeeperToWorker.self, from: InheritedDescriptor.Worker.control).0,
+                condition(facts)
+            {
+                return facts
             }
         }
     }
@@ -119,7 +139,11 @@ final class KeeperHarness: @unchecked Sendable {
                 }
                 self.keeper = keeper
                 ready.signal()
-                try? keeper.run(handlesSignals: false)
+                do {
+                    try keeper.run(handlesSignals: false)
+                } catch {
+                    failure = error as? KeeperError
+                }
             } catch {
                 failure = error as? KeeperError
                 ready.signal()
