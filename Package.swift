@@ -152,7 +152,8 @@ let package = Package(
         .executableTarget(
             name: "meshnode-cni", dependencies: ["CNI"], swiftSettings: house,
             linkerSettings: [
-                .unsafeFlags(["-static-executable"]),
+                // lld: the other linker warns of a dlopen in the runtime that is never called.
+                .unsafeFlags(["-static-executable", "-use-ld=lld"]),
                 .unsafeFlags(["-Xlinker", "--strip-all"], .when(configuration: .release)),
             ]),
 
