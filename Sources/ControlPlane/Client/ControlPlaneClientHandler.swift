@@ -14,8 +14,8 @@ package protocol ControlPlaneClientHandler: AnyObject, Sendable {
 /// A connection to the mesh's controller, from being taken until it is lost. May be used from any thread; what is sent
 /// on one that is lost is dropped.
 package final class ControllerConnection: Sendable {
-    let discovery = OutgoingQueue()
-    let session = OutgoingQueue()
+    let discovery = OutgoingQueue(StreamLimits())
+    let session = OutgoingQueue(StreamLimits())
 
     init() {}
 

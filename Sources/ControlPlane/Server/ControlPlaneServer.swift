@@ -19,17 +19,20 @@ package final class ControlPlaneServer: Sendable {
 
     private let trust: CurrentTrust
     private let credential: ServerCredential
-    private let streams = StreamTable()
+    private let streams: StreamTable
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let trustChanges: AsyncStream<Void>
     private let trustChange: AsyncStream<Void>.Continuation
 
     /// - Throws: `invalidConfiguration` if the identity or the listener is not what it should be.
     package init(
-        _ listener: Listener, identity: ControlPlaneIdentity, trust: MeshTrust, handler: any ControlPlaneHandler
+        _ listener: Listener, identity: ControlPlaneIdentity, trust: MeshTrust, handler: any ControlPlaneHandler,
+        limits: StreamLimits = StreamLimits()
     ) throws(ControlPlaneError) {
         let current = CurrentTrust(trust)
         let credential = try ServerCredential(identity)
+        let streams = StreamTable(limits)
+        self.streams = streams
         self.trust = current
         self.credential = credential
         (trustChanges, trustChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))

@@ -13,14 +13,15 @@ package final class NodeStream: Sendable {
     /// Where it comes from, such as `ipv4:10.0.0.1:1234`; for the log.
     package let address: String
     let chain: [Certificate]
-    let queue = OutgoingQueue()
+    let queue: OutgoingQueue
 
-    init(id: UInt64, node: String, kind: StreamKind, address: String, chain: [Certificate]) {
+    init(id: UInt64, node: String, kind: StreamKind, address: String, chain: [Certificate], limits: StreamLimits) {
         self.id = id
         self.node = node
         self.kind = kind
         self.address = address
         self.chain = chain
+        queue = OutgoingQueue(limits)
     }
 
     /// Sends a message behind those sent before. One that cannot be sent closes the stream, and so does a node that does

@@ -13,14 +13,20 @@ final class StreamTable: Sendable {
         var lastID: UInt64 = 0
     }
 
+    private let limits: StreamLimits
     private let state = Mutex(State())
+
+    init(_ limits: StreamLimits) {
+        self.limits = limits
+    }
 
     /// Enters a new stream, in place of the one that the node had.
     /// - Returns: the new stream, and the old one, which is being closed.
     func open(node: String, kind: StreamKind, address: String, chain: [Certificate]) -> (NodeStream, old: NodeStream?) {
         let (stream, old) = state.withLock { state in
             state.lastID += 1
-            let stream = NodeStream(id: state.lastID, node: node, kind: kind, address: address, chain: chain)
+            let stream = NodeStream(
+                id: state.lastID, node: node, kind: kind, address: address, chain: chain, limits: limits)
             return (stream, state.streams.updateValue(stream, forKey: Slot(node: node, kind: kind)))
         }
         old?.close("the node opened another stream from \(address)")

@@ -1,14 +1,23 @@
 internal import Synchronization
 internal import XDS
 
+/// How much may wait for one stream before its peer counts as one that does not read.
+package struct StreamLimits: Hashable, Sendable {
+    /// Messages that may wait.
+    package var messages: Int
+    /// Bytes that may wait.
+    package var bytes: Int
+
+    /// By default room for one message of the longest kind and as much again.
+    package init(messages: Int = 1024, bytes: Int = 2 * FrameCodec.maximumLength) {
+        self.messages = messages
+        self.bytes = bytes
+    }
+}
+
 /// What waits to be written to one stream. Bounded: what says the same anew takes the place of the old, and a peer that
 /// does not read loses its stream.
 final class OutgoingQueue: Sendable {
-    /// Messages that may wait.
-    static let maximumCount = 1024
-    /// Bytes that may wait: one message of the longest kind and as much again.
-    static let maximumBytes = 2 * ControlPlaneLimit.messageFromController
-
     /// Messages of which only the last counts.
     fileprivate enum Topic: Hashable {
         case controllerReport
@@ -31,7 +40,10 @@ final class OutgoingQueue: Sendable {
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
 
-    init() {
+    private let limits: StreamLimits
+
+    init(_ limits: StreamLimits) {
+        self.limits = limits
         (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
@@ -45,7 +57,7 @@ final class OutgoingQueue: Sendable {
             }
             state.entries.append(Entry(topic: topic, message: message))
             state.byteCount += message.bytes.count
-            if state.entries.count > Self.maximumCount || state.byteCount > Self.maximumBytes {
+            if state.entries.count > limits.messages || state.byteCount > limits.bytes {
                 state.close("it does not read what it is sent: \(state.byteCount) bytes wait")
             }
         }
