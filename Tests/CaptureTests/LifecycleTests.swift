@@ -27,6 +27,24 @@ extension OnRealNamespaces {
             #expect(try pod.run("ip rule").components(separatedBy: "0x111/0xfff").count == 2)
         }
 
+        @Test func `survives that agents come and go, whichever exemption they have`() throws {
+            let pod = try TestPod()
+            let capture = try capturedBothWays(pod)
+            let first: Set<UInt64> = [4711]
+            // From the mark to cgroups the table is replaced; from then on only the set's elements change.
+            try pod.namespace.perform { () throws(CaptureError) in
+                try capture.replaceExemption(.cgroups(first, level: 2))
+            }
+            for number in UInt64(100)..<120 {
+                try capture.replaceExemption(.cgroups(first.union([number]), level: 2))
+                try capture.replaceExemption(.cgroups(first, level: 2))
+            }
+            #expect(capture.verify() == nil)
+            #expect(try pod.exchange("out") == "works")
+            #expect(try pod.exchange("in") == "works")
+            #expect(try pod.connect(from: pod.pod, to: TestPod.outsideV4, 9090).listener == "outbound")
+        }
+
         @Test func `goes on when capture stops, while new ones are direct`() throws {
             let pod = try TestPod()
             let capture = try capturedBothWays(pod)
