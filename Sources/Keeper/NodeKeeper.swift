@@ -59,7 +59,7 @@ package final class NodeKeeper {
     var failure: KeeperError?
 
     /// Those who are being told what the keeper knows.
-    var readers: [MessageChannel] = []
+    var readers: [FactsReader] = []
     var acceptors: [UnixAcceptor] = []
     /// What the container runtime asks.
     let plugin = PluginDesk()
@@ -166,7 +166,10 @@ package final class NodeKeeper {
             listeners.removeFiles()
             lock?.forget()
         }
-        plugin.close()
+        closeDoors()
+        predecessor?.close()
+        for visitor in visitors.values { visitor.channel.close() }
+        for reader in readers { reader.channel?.close() }
         worker = nil
         controller = nil
         // The one that succeeded this agent takes it away.

@@ -109,6 +109,7 @@ final class KeeperHarness: @unchecked Sendable {
     // @unchecked: `started` has its lock, the rest is set before the thread starts or after it ends.
     private let started = Mutex<[FakeChild]>([])
     let log = LogLines()
+    private var known: [FakeChild] = []
     private let wakeUp: (reader: Int32, writer: Int32)
     private var thread = pthread_t()
     private var keeper: NodeKeeper?
@@ -192,7 +193,11 @@ final class KeeperHarness: @unchecked Sendable {
                 guard let index = children.firstIndex(where: { $0.isWorker == isWorker }) else { return nil }
                 return children.remove(at: index)
             }
-            if let child { return child }
+            if let child {
+                // Its end of the channels is open as long as the harness is there.
+                started.withLock { _ in known.append(child) }
+                return child
+            }
             var entry = pollfd(fd: wakeUp.reader, events: Int16(POLLIN), revents: 0)
             try #require(poll(&entry, 1, 10_000) == 1, "no child was started")
             var byte: UInt8 = 0
@@ -203,9 +208,11 @@ final class KeeperHarness: @unchecked Sendable {
     func stop() { keeper?.stop() }
 
     /// Waits until the keeper has ended; its last resources go with it.
-    func join() {
+    /// - Parameter leavesDirectory: another keeper has it now.
+    func join(leavesDirectory: Bool = false) {
         pthread_join(thread, nil)
         keeper = nil
-        Commands.shell("rm -rf \(directory)")
+        known = []
+        if !leavesDirectory { Commands.shell("rm -rf \(directory)") }
     }
 }

@@ -1,6 +1,12 @@
 internal import Capture
 internal import Kernel
 
+/// Somebody who is being told what the keeper knows. The loop holds the channel as long as something is to be sent; its
+/// end is the end of the connection.
+struct FactsReader {
+    weak var channel: MessageChannel?
+}
+
 /// What the keeper tells of itself: to its worker, and to whoever connects to its socket.
 extension NodeKeeper {
     /// Readers at a time; the oldest goes when there are more.
@@ -77,14 +83,14 @@ extension NodeKeeper {
 
     /// The facts, then every pod, then the end. Nothing is read: whoever says something is not told the rest.
     func tellFacts(to descriptor: consuming Descriptor) {
-        readers.removeAll(where: \.isClosed)
-        if readers.count >= Self.mostReaders { readers.removeFirst().close() }
+        readers.removeAll { $0.channel?.isClosed ?? true }
+        if readers.count >= Self.mostReaders { readers.removeFirst().channel?.close() }
         do {
             let channel = try MessageChannel(MessageSocket(descriptor), loop: loop) { _, _, _ throws(KeeperError) in
                 throw .malformed("nothing is to be said here")
             } onEnd: { _ in
             }
-            readers.append(channel)
+            readers.append(FactsReader(channel: channel))
             channel.send(KeeperToWorker.facts(facts))
             for pod in pods.values.sorted(by: { $0.wish.uid < $1.wish.uid }) {
                 channel.send(KeeperToWorker.podState(pod.report))

@@ -49,6 +49,15 @@ private func attachment(_ container: String, _ interface: String = "eth0") -> CN
         #expect(table.count == 2)
     }
 
+    @Test func `what is gone without a DEL is forgotten`() throws {
+        var table = AttachmentTable()
+        table.added(attachment("a"), try entry("web", cookie: 7))
+        table.added(attachment("b"), try entry("api", cookie: 8))
+        table.keep { $0.namespaceCookie == 8 }
+        #expect(table.owner(ofNamespace: 7) == nil)
+        #expect(table.owner(ofNamespace: 8) != nil)
+    }
+
     @Test func `a GC keeps what is valid`() throws {
         var table = AttachmentTable()
         table.added(attachment("a"), try entry("web", cookie: 7))

@@ -66,7 +66,7 @@ extension KeeperTests {
             let nextWorker = ServingWorker(child)
             // The old one ends by itself, when its worker has.
             worker.join()
-            current.join()
+            current.join(leavesDirectory: true)
             #expect(current.failure == nil)
             let answered = client.soFar.answered
             try controller.send(ControllerToKeeper.podWanted(wish), to: Inherited.Controller.keeper)
@@ -148,7 +148,7 @@ extension KeeperTests {
         // What the controller says in the meantime waits.
         try controller.send(
             ControllerToKeeper.podWanted(wish("b", "10.201.42.9")), to: Inherited.Controller.keeper)
-        try controller.send(ControllerToKeeper.podUnwanted(wish("a", "").uid), to: Inherited.Controller.keeper)
+        try controller.send(ControllerToKeeper.podUnwanted(wish("a", "10.201.42.1").uid), to: Inherited.Controller.keeper)
         let third = KeeperHarness { $0.runDirectory = first.directory }
         third.join()
         #expect(third.failure?.code == .handover)
