@@ -143,7 +143,8 @@ def glibc(root, sources):
         if source.is_generated:
             continue
         for index, _, module in source.imports():
-            if module in ("Glibc", "Musl", "Darwin", "Bionic") and source.target != "Kernel":
+            # meshnode-cni is static and has nothing but CNI: it makes its few calls itself.
+            if module in ("Glibc", "Musl", "Darwin", "Bionic") and source.target not in ("Kernel", "meshnode-cni"):
                 yield source.at(index, f"{module} is for Kernel only")
             if module.startswith("Foundation"):
                 if module != "FoundationEssentials":
@@ -308,7 +309,7 @@ def architecture(root, sources):
     """The table of ARCHITECTURE.md says what Package.swift says, and no target names what it does not import."""
     declared = {}
     for match in re.finditer(
-        r'(?:executableT|\bt)arget\(\s*(?:name: )?"(\w+)"(?:,\s*(?:dependencies: )?\[(.*?)\])?', (root / "Package.swift").read_text(), re.S
+        r'(?:executableT|\bt)arget\(\s*(?:name: )?"([\w-]+)"(?:,\s*(?:dependencies: )?\[(.*?)\])?', (root / "Package.swift").read_text(), re.S
     ):
         declared[match.group(1)] = set(re.findall(r'"(\w+)"', match.group(2) or ""))
     targets = {source.target for source in sources}

@@ -12,11 +12,13 @@ package enum PluginFrame {
     package static let longest = JSONReader.longest + 5 * (2 + longestText) + headerLength
     /// Bytes of a text.
     package static let longestText = 4096
+    /// Bytes in front of a frame's own.
     package static let headerLength = 8
 
     private static let question = Array("MNQ1".utf8)
     private static let answer = Array("MNA1".utf8)
 
+    /// The plugin's frame.
     /// - Throws: `invalidEnvironment` or `undecodable` for what is too long.
     package static func encode(_ invocation: PluginInvocation) throws(PluginError) -> [UInt8] {
         guard invocation.configuration.count <= JSONReader.longest else {
@@ -36,6 +38,7 @@ package enum PluginFrame {
         return framed(question, body + invocation.configuration)
     }
 
+    /// The agent's frame.
     package static func encode(_ plainAnswer: PluginAnswer) -> [UInt8] {
         framed(answer, [plainAnswer.exitStatus] + plainAnswer.output)
     }
@@ -56,6 +59,7 @@ extension PluginFrame {
         case malformed(String)
     }
 
+    /// What the plugin sent so far.
     package static func readInvocation(_ bytes: [UInt8]) -> Reading<PluginInvocation> {
         read(bytes, question) { body in
             var rest = body
@@ -75,6 +79,7 @@ extension PluginFrame {
         }
     }
 
+    /// What the agent sent so far.
     package static func readAnswer(_ bytes: [UInt8]) -> Reading<PluginAnswer> {
         read(bytes, answer) { body in
             guard let status = body.first else { return nil }

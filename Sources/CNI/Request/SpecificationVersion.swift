@@ -7,6 +7,7 @@ package enum SpecificationVersion: String, CaseIterable, Comparable, Sendable {
     case v100 = "1.0.0"
     case v110 = "1.1.0"
 
+    /// Spoken where no version is asked for that is known.
     package static let newest = SpecificationVersion.v110
 
     private var age: Int { Self.allCases.firstIndex(of: self) ?? 0 }
