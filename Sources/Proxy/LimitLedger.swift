@@ -25,9 +25,12 @@ package final class LimitLedger: Sendable {
         }
     }
 
-    /// The workload is not of this node any more. Who holds its account may go on with it.
-    func forget(_ uid: WorkloadUID) {
-        accounts.withLock { $0[uid] = nil }
+    /// A loop has no use for `account` any more. Whoever else holds it may go on with it; one that was made meanwhile,
+    /// for a pod that came back, stays.
+    func forget(_ uid: WorkloadUID, _ account: WorkloadAccount) {
+        accounts.withLock { accounts in
+            if accounts[uid] === account { accounts[uid] = nil }
+        }
     }
 }
 

@@ -109,7 +109,7 @@ package final class ProxyLoop {
         pod.stock.empty()
         tunnels.drain(from: pod.stock)
         inboundTunnels.drain(enrolment: pod.enrolment)
-        if pod.limits.openCount == 0 { limits.forget(uid) }
+        if pod.limits.openCount == 0 { limits.forget(uid, pod.limits) }
     }
 
     /// The keeper is gone: the listeners are closed at once, or the next keeper could not open its own, and there

@@ -78,10 +78,13 @@ package final class EdgeTable: Sendable {
         let key = Edge.Key(record)
         let now = moment.secondsSince1970
         return rows.withLock { rows in
-            if rows[key] == nil, rows.count >= capacity { Self.makeRoom(in: &rows, capacity: capacity) }
-            var row =
-                rows[key]
-                ?? Row(edge: Edge(key: key, firstSeen: now, lastSeen: now), counters: Counters(lastSeen: now))
+            var row: Row
+            if let known = rows[key] {
+                row = known
+            } else {
+                if rows.count >= capacity { Self.makeRoom(in: &rows, capacity: capacity) }
+                row = Row(edge: Edge(key: key, firstSeen: now, lastSeen: now), counters: Counters(lastSeen: now))
+            }
             if let identity = record.source.identity { row.edge.sourceIdentity = identity }
             if let identity = record.destination.identity { row.edge.destinationIdentity = identity }
             change(&row.edge)

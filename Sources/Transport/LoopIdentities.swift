@@ -65,5 +65,5 @@ struct LoopCredentials {
 
     /// From when on a tunnel is replaced by one with the renewed certificate: early enough that none is in use when
     /// the certificate expires, late enough that a renewal is no storm of handshakes.
-    var replacedFrom: Int64 { notAfter - max(0, notAfter - notBefore) / 10 }
+    var replacedFrom: Int64 { notAfter - max(1, (notAfter - max(0, notBefore)) / 10) }
 }

@@ -45,7 +45,7 @@ extension TunnelLink {
             }
             received.consume(progress.consumed)
             if progress.becameEstablished { established() }
-            if !opened.isEmpty {
+            if !opened.isEmpty, !isOver {
                 opened.withReadable { deliver($0) }
                 opened.removeAll()
             }
@@ -119,6 +119,8 @@ extension TunnelLink {
     }
 
     func requested(_ id: StreamID) {
+        // Who is not trusted any more is not served on what came before it read the GOAWAY.
+        guard cut == nil else { return session.reset(id, code: .refusedStream, at: resources.loop.now) }
         let request = session.request(of: id)
         let stream = TunnelStream(handler: nil, resources: resources)
         let token = add(stream)

@@ -26,7 +26,7 @@ extension TunnelLink {
         guard let refusal = verification.reverify(chain: tls.peerChain, bundles: bundles) else { return }
         let failure = TunnelFailure(
             refusal.reason, "\(peerText) is not trusted any more: \(refusal.text)", mayRetryElsewhere: false)
-        guard !refusal.endsTunnelsAtOnce else { return end(failure) }
+        guard !refusal.endsTunnelsAtOnce, !session.isIdle else { return end(failure) }
         guard cut == nil else { return }
         cut = (resources.loop.now.advanced(by: grace), failure)
         // Nothing that comes from now on is processed: whoever it is has to show a certificate that is trusted.

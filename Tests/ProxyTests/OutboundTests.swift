@@ -254,6 +254,8 @@ import Transport
             #expect(connections.allSatisfy { $0.value == nil })
             #expect(world.proxy.currentCount == 0)
             #expect(world.proxy.tunnels.count == 0)
+            #expect(world.limits.account(of: ProxyWorld.web).openCount == 0)
+            #expect(world.limits.account(of: ProxyWorld.api(2)).openCount == 0)
             #expect(world.proxy.resources.pendingPool.lentCount == 0)
         }
     }

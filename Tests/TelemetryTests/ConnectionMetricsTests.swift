@@ -176,10 +176,8 @@ import Testing
                 name: NamespacedName(namespace: "n", name: name), scope: .mesh, action: action,
                 rules: [AuthorizationRule(clauses: [])], isDryRun: dryRun)
         }
-        metrics.decided(Authorizer.decide(facts, policies: []))
-        metrics.decided(
-            Authorizer.decide(
-                facts, policies: [policy("d", .deny), policy("a", .audit), policy("w", .deny, dryRun: true)]))
+        metrics.decided(Authorizer.decide(facts, policies: [policy("w", .deny, dryRun: true)]))
+        metrics.decided(Authorizer.decide(facts, policies: [policy("d", .deny), policy("a", .audit)]))
         let name = "meshnode_authz_total"
         #expect(value(name, ["policy": "none", "decision": "allow"], in: registry) == .integer(1))
         #expect(value(name, ["policy": "n/d", "decision": "deny"], in: registry) == .integer(1))

@@ -78,6 +78,21 @@ import Tunnel
         try world.end()
     }
 
+    @Test func `does nothing for a peer that loses trust during the handshake`() throws {
+        let world = try TunnelWorld()
+        let new = try bundles(after: Certificates.bundles(), roots: Certificates.foreign.rootPEM)
+        try world.test.on {
+            world.onAccepted = {
+                world.serverIdentities.update(new)
+                world.acceptor.reviewTrust()
+            }
+        }
+        let client = try world.open()
+        #expect(client.app.receiveAll().end == .reset)
+        try world.test.on { #expect(world.apps.identities.isEmpty) }
+        try world.end()
+    }
+
     @Test func `goes on when roots are added, and when one goes that nobody needs`() throws {
         let world = try TunnelWorld()
         let client = try world.accepted(world.open())

@@ -26,6 +26,8 @@ final class TunnelWorld: @unchecked Sendable {
     private let door: Door
     /// What is added to the wall clock of both, in seconds.
     var clockSkew: Int64 = 0
+    /// Called on the loop when a connection was accepted and its handshake is about to begin.
+    var onAccepted: () -> Void = {}
 
     init(
         client: SVID? = Certificates.client, server: SVID = Certificates.server, serverTrustsAbroad: Bool = false,
@@ -54,10 +56,12 @@ final class TunnelWorld: @unchecked Sendable {
         acceptor.delegate = apps
         let acceptor = acceptor
         let apps = apps
+        var accepted: () -> Void = {}
         door = Door(try listener.makeDescriptor()) { socket, client in
             let tunnel = AcceptedTunnel(
                 workload: WorkloadUID("server"), client: ClientAddress(client), localAddress: listener.address.ip)
             if let failure = acceptor.accept(socket, as: server.identity, tunnel) { apps.failures.append(failure) }
+            accepted()
         }
         address = listener.address
         self.test = test
@@ -65,6 +69,7 @@ final class TunnelWorld: @unchecked Sendable {
         self.accepting = accepting
         let door = door
         skew = { [unowned self] in clockSkew }
+        accepted = { [unowned self] in onAccepted() }
         try test.on {
             if let client { try clientIdentities.update(client) }
             clientIdentities.update(try Certificates.bundles())
