@@ -28,6 +28,28 @@ package struct AuthorityDirectory: Sendable {
         self.trustDomain = trustDomain
     }
 
+    /// The authority that is in `path` already, for commands; its trust domain is what its root is named after.
+    /// - Throws: `fileUnusable` if there is none.
+    package init(existing path: String) throws(AuthorityError) {
+        // Only names of new roots are made of it.
+        guard let fallback = TrustDomain("cluster.local") else {
+            throw AuthorityError(.invalidAuthority, "'cluster.local' is not a trust domain")
+        }
+        let directory = AuthorityDirectory(path: path, trustDomain: fallback)
+        let isThere = FileManager.default.fileExists(atPath: path)
+        let generation = isThere ? try directory.newestGeneration() : nil
+        guard directory.hasOperatorFiles || generation != nil else {
+            throw AuthorityError(
+                .fileUnusable,
+                "there is no authority in \(path): name its directory with --ca, on the machine where the controller runs"
+            )
+        }
+        let files = directory.hasOperatorFiles ? path : directory.directory(of: generation ?? 0)
+        let root = try AuthorityFile.certificates("\(files)/root-cert.pem").first
+        let named = root?.subject.organizationName.flatMap { TrustDomain($0) }
+        self.init(path: path, trustDomain: named ?? fallback)
+    }
+
     /// Reads the authority, and makes it if there is none. An issuer of ours in the last third of its life is replaced
     /// under the same root: call this again from time to time (once a day is often enough).
     /// - Parameter now: seconds since 1970.

@@ -1,5 +1,6 @@
 import Crypto
 import FoundationEssentials
+import SwiftASN1
 import X509
 
 /// The certificates of the authority, for the status report.
@@ -43,12 +44,15 @@ extension Certificate {
 
 extension DistinguishedName {
     /// The last common name; nil if there is none.
-    fileprivate var commonName: String? {
+    fileprivate var commonName: String? { last(.RDNAttributeType.commonName) }
+
+    /// The last organisation; nil if there is none.
+    var organizationName: String? { last(.RDNAttributeType.organizationName) }
+
+    private func last(_ type: ASN1ObjectIdentifier) -> String? {
         var name: String?
         for part in self {
-            for attribute in part where attribute.type == .RDNAttributeType.commonName {
-                name = String(attribute.value) ?? name
-            }
+            for attribute in part where attribute.type == type { name = String(attribute.value) ?? name }
         }
         return name
     }

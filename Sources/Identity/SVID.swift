@@ -38,4 +38,6 @@ package struct SVID: Sendable {
     package var notAfter: Int64 { leaf.notAfter }
     /// The leaf's serial number, lower-case hexadecimal.
     package var serial: String { leaf.serial }
+    /// The same as it is compared.
+    package var canonicalSerial: String { Certificate.canonicalSerial(leaf.serial) }
 }

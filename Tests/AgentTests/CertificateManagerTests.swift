@@ -16,6 +16,7 @@ private final class FakeWorker: CertificateManager.Delegate {
     var requests: [CertificateRequest] = []
     var ready: [SVID] = []
     var gone: [SPIFFEID] = []
+    var absences: [CertificateAbsence] = []
     var bundles: [TrustBundles] = []
     var renewals: [Bool] = []
 
@@ -31,6 +32,7 @@ private final class FakeWorker: CertificateManager.Delegate {
     }
 
     func certificateReady(_ svid: SVID) { ready.append(svid) }
+    func certificateExpired(_ absence: CertificateAbsence) { absences.append(absence) }
     func certificateGone(_ identity: SPIFFEID) { gone.append(identity) }
     func bundlesChanged(_ bundles: TrustBundles) { self.bundles.append(bundles) }
     func renewalEnded(successfully isSuccess: Bool) { renewals.append(isSuccess) }
@@ -43,7 +45,9 @@ private final class FakeWorker: CertificateManager.Delegate {
     init() throws {
         let worker = try FakeWorker()
         self.worker = worker
-        manager = CertificateManager(trustDomain: Samples.trustDomain, delegate: worker) { worker.now }
+        manager = CertificateManager(trustDomain: Samples.trustDomain, delegate: worker) {
+            ClockReading(secondsSince1970: worker.now, monotonic: .seconds(worker.now))
+        }
     }
 
     private func advance(_ seconds: Int64) {
@@ -162,7 +166,8 @@ private final class FakeWorker: CertificateManager.Delegate {
         manager.received(worker.authority.answer(try #require(worker.requests.last)))
         worker.isReachable = false
         advance(25 * 3600)
-        #expect(worker.gone == [Samples.web])
+        #expect(worker.absences.last?.reason == .certificateExpired)
+        #expect(worker.absences.last?.text.contains("the controller cannot be reached") == true)
         #expect(manager.expired == [Samples.web])
         #expect(manager.statuses.map(\.state) == [.unavailable])
         manager.want([])
@@ -175,7 +180,7 @@ private final class FakeWorker: CertificateManager.Delegate {
         worker.now += 25 * 3600
         manager.received(worker.authority.answer(try #require(worker.requests.last)))
         #expect(worker.ready.isEmpty)
-        #expect(manager.statuses.first?.lastError?.contains("expired already") == true)
+        #expect(manager.statuses.first?.lastError?.contains("the clock is off by about") == true)
     }
 
     @Test func `forgets what no pod needs any more`() throws {

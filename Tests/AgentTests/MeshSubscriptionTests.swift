@@ -13,6 +13,8 @@ private final class FakeController {
     private var clients: UInt64 = 0
     private(set) var requests: [DeltaRequest] = []
     private(set) var certificateRequests: [CertificateRequest] = []
+    private(set) var nodeReports: [NodeReport] = []
+    private(set) var questions: [UInt64] = []
     /// Types whose responses are sent; the others wait.
     var released = Set(ResourceType.allCases.map(\.typeURL))
     private var held: [DeltaResponse] = []
@@ -39,7 +41,9 @@ private final class FakeController {
             requests.append(request)
             send(server.received(request, from: clients).outgoing)
         case .certificateRequest(let request): certificateRequests.append(request)
-        case .discoveryResponse, .certificateResponse, .controllerReport: Issue.record("a worker sent \(message)")
+        case .nodeReport(let report): nodeReports.append(report)
+        case .meshReportRequest(let id): questions.append(id)
+        default: Issue.record("a worker sent \(message)")
         }
     }
 
@@ -79,11 +83,15 @@ private final class Listener: MeshSubscription.Delegate {
     var certificates: [CertificateResponse] = []
     var losses: [String] = []
     var rejections: [XDSError] = []
+    var reports: [ControllerReport] = []
+    var nodeReport: [UInt8]?
 
     func snapshotChanged(_ snapshot: MeshSnapshot) { snapshots.append(snapshot) }
     func certificateArrived(_ response: CertificateResponse) { certificates.append(response) }
     func controllerLost(_ cause: String) { losses.append(cause) }
     func resourcesRejected(_ errors: [XDSError]) { rejections += errors }
+    func controllerReported(_ report: ControllerReport) { reports.append(report) }
+    func makeNodeReport() -> [UInt8]? { nodeReport }
 }
 
 @Suite struct `A worker's view of the mesh` {
@@ -98,7 +106,8 @@ private final class Listener: MeshSubscription.Delegate {
     init() throws {
         loop = try EventLoop()
         resources = LoopResources(loop: loop)
-        subscription = MeshSubscription(nodeID: "meshnode~node-a", resources: resources, delegate: listener)
+        subscription = MeshSubscription(
+            nodeID: "meshnode~node-a", node: "node-a", resources: resources, delegate: listener)
     }
 
     private func connect(_ controller: FakeController) throws {
@@ -114,7 +123,7 @@ private final class Listener: MeshSubscription.Delegate {
         try run(
             loop,
             .when(
-                "one kind", { controller.requests.count == 3 },
+                "one kind", { controller.requests.count == ResourceType.allCases.count * 2 - 1 },
                 {
                     #expect(!subscription.isComplete)
                     #expect(listener.snapshots.isEmpty, "a part of the mesh was put in force")
@@ -198,5 +207,79 @@ private final class Listener: MeshSubscription.Delegate {
         try run(loop, .when("the loss", { !listener.losses.isEmpty }))
         #expect(listener.losses.count == 1)
         #expect(!subscription.isConnected)
+    }
+
+    @Test func `tells what the controller says of roots and revocations at once`() throws {
+        let report = ControllerReport(
+            snapshotVersion: "7", problems: [], authority: [], trustBundlePEM: "roots", revokedSerials: ["ab"])
+        try connect(controller)
+        controller.send(.controllerReport(report))
+        try run(loop, .when("the report", { listener.reports == [report] }))
+    }
+
+    @Test func `reports about its node as soon as it is connected`() throws {
+        listener.nodeReport = [1, 2, 3]
+        try connect(controller)
+        try run(loop, .when("a report", { !controller.nodeReports.isEmpty }))
+        #expect(controller.nodeReports.first?.json == [1, 2, 3] && controller.nodeReports.first?.node == "node-a")
+    }
+
+    @Test func `sends no report that is longer than controllers take`() throws {
+        listener.nodeReport = [UInt8](repeating: 1, count: NodeReport.maximumLength + 1)
+        try connect(controller)
+        try run(loop, .when("the first set", { subscription.isComplete }))
+        #expect(controller.nodeReports.isEmpty)
+    }
+
+    @Test func `asks for the whole mesh, and gives each answer to who asked`() throws {
+        var answers: [String] = []
+        func note(_ name: String) -> (MeshQuestions.Answer) -> Void {
+            { answer in
+                switch answer {
+                case .answered(let report): answers.append("\(name) \(report.controllerJSON)")
+                case .failed(let cause): answers.append("\(name) \(cause)")
+                }
+            }
+        }
+        subscription.askForMesh(note("early"))
+        #expect(answers == ["early the controller cannot be reached"])
+        try connect(controller)
+        subscription.askForMesh(within: .seconds(60), note("a"))
+        subscription.askForMesh(within: .seconds(60), note("b"))
+        subscription.askForMesh(within: .milliseconds(30), note("c"))
+        try run(
+            loop,
+            .when(
+                "the questions", { controller.questions.count == 3 },
+                {
+                    controller.send(.meshReport(MeshReport(id: 999)))
+                    controller.send(.meshReport(MeshReport(id: controller.questions[1], controllerJSON: [2])))
+                    controller.send(.meshReport(MeshReport(id: controller.questions[1], controllerJSON: [3])))
+                }),
+            .when("the time limit", { answers.count == 3 }, { controller.close() }),
+            .when("the loss", { answers.count == 4 }))
+        #expect(answers[1] == "b [2]")
+        #expect(answers[2].hasPrefix("c the controller did not answer within"))
+        #expect(answers[3].hasPrefix("a the controller went away"))
+    }
+
+    @Test func `tells a flood of changes in few snapshots, the first at once and the last for sure`() throws {
+        try connect(controller)
+        try run(loop, .when("the first set", { !listener.snapshots.isEmpty }))
+        let before = listener.snapshots.count
+        let start = ContinuousClock.now
+        let count = 400
+        for index in 0..<count {
+            controller.apply([.workloadUpserted(Samples.workload("x", "10.1.\(index / 250).\(index % 250)"))])
+        }
+        let last = "10.1.\((count - 1) / 250).\((count - 1) % 250)"
+        try run(
+            loop,
+            .when(
+                "the last",
+                { listener.snapshots.last?.workload(Samples.uid("x"))?.addresses.map(\.description) == [last] }))
+        let windows = Int(start.duration(to: .now) / .milliseconds(20)) + 2
+        #expect(listener.snapshots.count - before <= windows)
+        #expect(listener.snapshots.count - before < count)
     }
 }

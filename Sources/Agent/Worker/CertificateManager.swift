@@ -12,7 +12,9 @@ final class CertificateManager {
         /// Sends a request; false if there is nobody to send it to.
         func send(_ request: CertificateRequest) -> Bool
         func certificateReady(_ svid: SVID)
-        /// It expired, or nobody on this node needs it any more.
+        /// It expired; told again when there is a newer reason why it was not renewed.
+        func certificateExpired(_ absence: CertificateAbsence)
+        /// Nobody on this node needs it any more.
         func certificateGone(_ identity: SPIFFEID)
         func bundlesChanged(_ bundles: TrustBundles)
         func renewalEnded(successfully isSuccess: Bool)
@@ -21,6 +23,7 @@ final class CertificateManager {
     private struct Request {
         let identity: SPIFFEID
         let key: PrivateKey
+        let madeAt: Duration
     }
 
     private var store = CertificateStore()
@@ -31,26 +34,30 @@ final class CertificateManager {
     private var lastRequest: UInt64 = 0
     private var versions: UInt64 = 0
     unowned let delegate: any Delegate
-    /// Seconds since 1970.
-    private let clock: () -> Int64
+    private let clock: () -> ClockReading
 
-    init(
-        trustDomain: TrustDomain, delegate: any Delegate, clock: @escaping () -> Int64 = { WallClock.secondsSince1970 }
-    ) {
+    /// An answer that comes later than this is not waited for any more; the key that was made for it is destroyed.
+    private static let longestWait = Duration.seconds(60)
+
+    init(trustDomain: TrustDomain, delegate: any Delegate, clock: @escaping () -> ClockReading = ClockReading.system) {
         bundles = TrustBundles(own: trustDomain)
         self.delegate = delegate
         self.clock = clock
     }
 
+    // MARK: Inputs
+
     /// The identities that this node's pods have now.
     func want(_ identities: Set<SPIFFEID>) {
-        store.want(identities, at: now)
+        store.want(identities, at: clock(), jitter: Self.jitter)
         act()
     }
 
-    /// Time passed.
+    /// Time passed; a few times a second.
     func tick() {
-        store.advance(to: now)
+        let now = clock()
+        requests = requests.filter { now.monotonic - $0.value.madeAt < Self.longestWait }
+        store.advance(to: now, jitter: Self.jitter)
         act()
     }
 
@@ -59,8 +66,10 @@ final class CertificateManager {
         let lost = requests
         requests = [:]
         for request in lost.values { fail(request.identity, "the controller went away: \(cause)") }
+        act()
     }
 
+    /// The CA answered.
     func received(_ response: CertificateResponse) {
         guard let request = requests.removeValue(forKey: response.id) else { return }
         switch response.outcome {
@@ -75,6 +84,46 @@ final class CertificateManager {
         act()
     }
 
+    /// What a predecessor left: it serves at once.
+    func restore(_ svids: [SVID], _ bundles: TrustBundles) {
+        self.bundles = bundles
+        delegate.bundlesChanged(bundles)
+        for svid in svids {
+            versions = max(versions, svid.version)
+            store.restore(svid, at: clock(), jitter: Self.jitter)
+        }
+        act()
+    }
+
+    /// The roots and the certificates taken back, as the controller told them now. Throws what is wrong with the roots;
+    /// those in force stay so then, and what is taken back counts all the same.
+    func trust(bundlePEM: String, revokedSerials: [String]) throws {
+        let before = bundles.version
+        bundles.replaceRevoked(revokedSerials)
+        defer {
+            if bundles.version != before {
+                delegate.bundlesChanged(bundles)
+                store.revoked(bundles.revokedSerials, at: clock(), jitter: Self.jitter)
+                act()
+            }
+        }
+        guard !bundlePEM.isEmpty else { return }
+        try bundles.replaceRoots(of: bundles.own, with: try Certificate.parsePEM(Array(bundlePEM.utf8)))
+    }
+
+    // MARK: Outputs
+
+    /// The state of each, for the report.
+    var statuses: [CertificateStatus] { store.statuses(at: clock()) }
+
+    /// What is wrong with this node's clock; nil if nothing seems to be.
+    var clockProblem: String? { store.clockProblem }
+
+    /// Every valid certificate, for a successor.
+    var svids: [SVID] { store.svids }
+
+    // MARK: Steps
+
     /// Leaf first, then what is between, the root bundle last (tunnel design, "CA").
     private func install(_ chainPEM: [String], for request: Request) throws {
         guard chainPEM.count >= 2, let rootsPEM = chainPEM.last else {
@@ -87,24 +136,34 @@ final class CertificateManager {
         let before = bundles.version
         try bundles.replaceRoots(of: bundles.own, with: roots)
         if bundles.version != before { delegate.bundlesChanged(bundles) }
-        store.issued(svid, at: now, jitter: .random(in: 0..<1))
-        delegate.renewalEnded(successfully: true)
+        let wasValid = clock().secondsSince1970 <= svid.notAfter
+        store.issued(svid, at: clock(), jitter: Self.jitter)
+        delegate.renewalEnded(successfully: wasValid)
     }
 
+    /// What is done may fail at once and bring more to do.
     private func act() {
-        for action in store.takeActions() {
-            switch action {
-            case .request(let identity): request(identity)
-            case .publish(let svid):
-                expired.remove(svid.identity)
-                delegate.certificateReady(svid)
-            case .expired(let identity):
-                expired.insert(identity)
-                delegate.certificateGone(identity)
-            case .forget(let identity):
-                expired.remove(identity)
-                delegate.certificateGone(identity)
-            }
+        var actions = store.takeActions()
+        while !actions.isEmpty {
+            for action in actions { act(action) }
+            actions = store.takeActions()
+        }
+    }
+
+    private func act(_ action: CertificateAction) {
+        switch action {
+        case .request(let identity): request(identity)
+        case .publish(let svid):
+            expired.remove(svid.identity)
+            delegate.certificateReady(svid)
+        case .expired(let identity):
+            expired.insert(identity)
+            guard let absence = store.absence(of: identity, at: clock()) else { return }
+            delegate.certificateExpired(absence)
+        case .forget(let identity):
+            expired.remove(identity)
+            requests = requests.filter { $0.value.identity != identity }
+            delegate.certificateGone(identity)
         }
     }
 
@@ -117,19 +176,25 @@ final class CertificateManager {
                 id: lastRequest, signingRequestPEM: try PEM.encode(label: "CERTIFICATE REQUEST", der: request),
                 identity: identity)
             guard delegate.send(message) else { return fail(identity, "the controller cannot be reached") }
-            requests[lastRequest] = Request(identity: identity, key: key)
+            requests[lastRequest] = Request(identity: identity, key: key, madeAt: clock().monotonic)
         } catch {
             fail(identity, "a key or request could not be made: \(error)")
         }
     }
 
     private func fail(_ identity: SPIFFEID, _ message: String) {
-        store.failed(identity, message: message, at: now, jitter: .random(in: 0..<1))
+        store.failed(identity, message: message, at: clock(), jitter: Self.jitter)
         delegate.renewalEnded(successfully: false)
     }
 
-    /// The state of each, for the report.
-    var statuses: [CertificateStatus] { store.statuses(at: now) }
+    private static func jitter() -> Double { .random(in: 0..<1) }
+}
 
-    private var now: Int64 { clock() }
+extension ClockReading {
+    private static let start = ContinuousClock.now
+
+    /// Both clocks of this machine, now.
+    static func system() -> ClockReading {
+        ClockReading(secondsSince1970: WallClock.secondsSince1970, monotonic: start.duration(to: .now))
+    }
 }

@@ -30,7 +30,9 @@ final class KeeperChannel<Incoming: KeeperMessage, Outgoing: KeeperMessage> {
     }
 
     /// Sends a message behind those sent before. Without effect before `start` and after the end.
-    func send(_ message: Outgoing) {
-        channel?.send(message)
+    ///
+    /// - Parameter descriptors: go with it, all of them, and stay the caller's.
+    func send(_ message: Outgoing, _ descriptors: DescriptorList? = nil) {
+        channel?.send(message, descriptors)
     }
 }

@@ -33,14 +33,17 @@ final class LoopRunner: @unchecked Sendable {
     }
 
     /// The thread's body: serves until `stop`.
-    func run() throws {
+    ///
+    /// - Parameter channelEnded: called on the loop, with the cause, when its channel to the keeper ends.
+    func run(channelEnded: @escaping @Sendable (String) -> Void = { _ in }) throws {
         let ticker = Ticker(loop: loop, interval: Self.countingInterval) { [proxy] in proxy.countBytes() }
         ticker.start()
         try channel.start { [self] message, descriptors in
             received(message, descriptors)
-        } onEnd: { [proxy] _ in
-            // What runs, runs on; a new keeper starts a new worker.
+        } onEnd: { [proxy] cause in
+            // What runs, runs on; another worker takes the place of this one.
             proxy.keeperLost()
+            channelEnded(cause)
         }
         try loop.run()
         ticker.stop()
@@ -58,7 +61,7 @@ final class LoopRunner: @unchecked Sendable {
             let sockets = (0..<count).compactMap { index in descriptors.take(at: index)?.release() }
             proxy.socketsArrived(uid, family, sockets)
         case .socketsFailed(let uid, let family, let code): proxy.socketsRefused(uid, family, errorNumber: code)
-        case .drain: break
+        case .drain(let milliseconds): proxy.drain(within: .milliseconds(Int(milliseconds))) {}
         }
     }
 
@@ -87,8 +90,12 @@ final class LoopRunner: @unchecked Sendable {
         }
     }
 
+    /// Nobody on this node has the identity any more, or its certificate expired.
     func remove(_ identity: SPIFFEID) {
-        loop.post { [self] in proxy.identities.remove(identity) }
+        loop.post { [self] in
+            proxy.identities.remove(identity)
+            proxy.identitiesChanged()
+        }
     }
 
     /// Calls `body`, on the loop, with the open connections.

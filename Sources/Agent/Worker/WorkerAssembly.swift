@@ -20,26 +20,42 @@ enum WorkerAssembly {
         let worker = try WorkerProcess(
             configuration, control: MessageSocket(Descriptor(owning: InheritedDescriptor.Worker.control)),
             runners: runners, telemetry: telemetry, log: log)
+        let handle = WorkerHandle(worker)
         let threads = runners.enumerated().map { index, runner in
             LoopThread(name: "loop-\(index)") {
                 do {
-                    try runner.run()
+                    try runner.run { cause in handle.loopLostKeeper(index, cause) }
                 } catch {
                     log.write(.error, "loop \(index): \(error)")
+                    handle.loopLostKeeper(index, "\(error)")
                 }
             }
         }
-        try serve(worker, telemetry)
+        try serve(handle, telemetry)
         for thread in threads { try thread.start() }
-        try worker.run(controller: Descriptor(owning: InheritedDescriptor.Worker.controller))
+        try worker.run(
+            controller: Descriptor(owning: InheritedDescriptor.Worker.controller),
+            restoring: receiveState(configuration, log))
         for runner in runners { runner.stop() }
         for thread in threads { thread.join() }
         log.write(.info, "worker ends")
     }
 
-    private static func serve(_ worker: WorkerProcess, _ telemetry: WorkerTelemetry) throws {
+    /// A state that cannot be used is no reason not to start: the controller has all of it.
+    private static func receiveState(_ configuration: AgentConfiguration, _ log: ProcessLog) -> WorkerState? {
+        do {
+            return try StateHandOver.receive(
+                Descriptor(owning: InheritedDescriptor.Worker.state), node: configuration.node)
+        } catch {
+            log.write(.warning, "\(error)")
+            return nil
+        }
+    }
+
+    private static func serve(_ handle: WorkerHandle, _ telemetry: WorkerTelemetry) throws {
         let server = AdminServer()
-        let desk = ReportDesk(worker)
+        let desk = ReportDesk(handle.worker) { complete in handle.askForMesh(complete) }
+        handle.worker.nodeReport = { NodeStatus.current($0).json }
         try server.serve(Descriptor(owning: InheritedDescriptor.Worker.adminListener)) { desk.answer($0, $1) }
         try server.serve(Descriptor(owning: InheritedDescriptor.Worker.metricsListener)) { path, complete in
             complete(metrics(path, telemetry))
@@ -56,5 +72,27 @@ enum WorkerAssembly {
         let exposition = Exposition.prometheus
         return AdminResponse(
             status: .ok, contentType: exposition.contentType, body: Array(telemetry.registry.text(exposition).utf8))
+    }
+}
+
+/// The worker for those on other threads.
+private final class WorkerHandle: @unchecked Sendable {
+    // @unchecked: `worker` is touched only on its control loop, and before that runs.
+    let worker: WorkerProcess
+
+    init(_ worker: WorkerProcess) { self.worker = worker }
+
+    func loopLostKeeper(_ index: Int, _ cause: String) {
+        worker.loop.post { [self] in worker.loopLostKeeper(index, cause) }
+    }
+
+    /// Called on the control loop.
+    func askForMesh(_ complete: @escaping @Sendable (MeshAnswer) -> Void) {
+        worker.askForMesh { answer in
+            switch answer {
+            case .answered(let report): complete(MeshAnswer(report))
+            case .failed(let cause): complete(.unreachable(cause))
+            }
+        }
     }
 }

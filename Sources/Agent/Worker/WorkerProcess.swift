@@ -28,11 +28,22 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     private(set) var keeperFacts: KeeperFacts?
     private var drainTimer: Ticker?
     private var hasSaidReady = false
+    private var hasLostKeeper = false
+    private var failure: AgentError?
+    private var handOver: StateHandOver?
+    private var lastRelease: ContinuousClock.Instant?
+    /// Makes the JSON of this node's report; called on the control loop. Set before `run`.
+    var nodeReport: (WorkerProcess) -> [UInt8]? = { _ in nil }
+    /// Forgets what is kept of pods that are not alive. Set before `run`.
+    var releaseMetrics: (_ isAlive: (WorkloadUID) -> Bool) -> Void = { _ in }
     let started = WallClock.secondsSince1970
 
     /// How often certificates are looked after and traffic is counted.
     private static let tickInterval = Duration.milliseconds(500)
-    private static let controllerRetry = Duration.milliseconds(100)
+    private static let controllerRetry = Duration.milliseconds(250)
+    /// A keeper that ends closes all its channels, one after the other.
+    private static let keeperEndsWithin = Duration.milliseconds(250)
+    private static let releaseInterval = Duration.seconds(10)
 
     init(
         _ configuration: AgentConfiguration, control: consuming MessageSocket, runners: [LoopRunner],
@@ -56,6 +67,8 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     var controllerReport: ControllerReport? { subscription?.report }
     var certificateStatuses: [CertificateStatus] { certificates?.statuses ?? [] }
     var expiredIdentities: Set<SPIFFEID> { certificates?.expired ?? [] }
+    /// What is wrong with this node's clock; nil if nothing seems to be.
+    var clockProblem: String? { certificates?.clockProblem }
 
     /// Nil if new connections are served; otherwise what is missing.
     var notReadyReason: String? {
@@ -71,25 +84,37 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
 
     /// Serves until the drain is over or the keeper is gone and nothing runs any more.
     ///
-    /// - Parameter stream: the stream to the controller that was inherited.
-    func run(controller stream: consuming Descriptor) throws {
+    /// - Parameters:
+    ///   - stream: the stream to the controller that was inherited.
+    ///   - state: what the worker before this one left; nil if there is nothing.
+    /// - Throws: what kept it from starting, or `brokenChannel` if another worker should take its place.
+    func run(controller stream: consuming Descriptor, restoring state: WorkerState? = nil) throws {
         guard let trustDomain = TrustDomain(configuration.trustDomain) else {
             throw AgentError(.badConfiguration, "'\(configuration.trustDomain)' is not a trust domain")
         }
         let resources = LoopResources(loop: loop)
-        subscription = MeshSubscription(nodeID: "meshnode~\(configuration.node)", resources: resources, delegate: self)
+        let subscription = MeshSubscription(
+            nodeID: "meshnode~\(configuration.node)", node: configuration.node, resources: resources, delegate: self)
+        self.subscription = subscription
         certificates = CertificateManager(trustDomain: trustDomain, delegate: self)
+        handOver = makeHandOver()
+        if let state { restore(state, trustDomain) }
         let ticker = Ticker(loop: loop, interval: Self.tickInterval) { [self] in tick() }
         ticker.start()
         try keeper.start { [self] in
             received($0, $1)
         } onEnd: { [self] cause in
+            hasLostKeeper = true
             log.write(.error, "\(cause): finishing what runs")
             drain(for: .seconds(configuration.drainDeadlineSeconds))
         }
-        subscription?.connected(stream)
+        sayReady()
+        subscription.connected(stream)
         keeper.send(.requestFacts)
         try loop.run()
+        ticker.stop()
+        subscription.stop()
+        if let failure { throw failure }
     }
 
     private func tick() {
@@ -98,7 +123,68 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         keeper.send(.heartbeat)
         keeper.send(.requestFacts)
         sayReady()
+        if !isDraining { handOver?.tick(at: loop.now) }
+        releaseGonePods()
     }
+
+    /// Label sets of pods that left would be kept for ever; a connection that ended after its pod brings some back.
+    private func releaseGonePods() {
+        guard lastRelease.map({ $0.duration(to: loop.now) >= Self.releaseInterval }) ?? true, hasSnapshot else {
+            return
+        }
+        lastRelease = loop.now
+        let (snapshot, pods) = (snapshot, pods)
+        releaseMetrics { snapshot.workload($0) != nil || pods[$0] != nil }
+    }
+
+    // MARK: Hand-over to the next worker
+
+    private func makeHandOver() -> StateHandOver {
+        StateHandOver { [self] () throws(AgentError) in
+            guard let mesh = subscription?.savedMesh(), let certificates else { return nil }
+            var state = WorkerState(node: configuration.node, writtenAt: WallClock.secondsSince1970)
+            state.mesh = mesh
+            state.take(certificates.svids, certificates.bundles)
+            return state
+        } send: { [keeper] memory in
+            keeper.send(.state, memory)
+        } complain: { [log] in
+            log.write(.warning, $0)
+        }
+    }
+
+    /// Goes on with what the worker before this one left. What cannot be used is asked for anew.
+    private func restore(_ state: WorkerState, _ trustDomain: TrustDomain) {
+        do throws(AgentError) {
+            let svids = state.svids(at: WallClock.secondsSince1970)
+            certificates?.restore(svids, try state.trustBundles(own: trustDomain))
+            try subscription?.restore(state.mesh)
+            let age = WallClock.secondsSince1970 &- state.writtenAt
+            log.write(.notice, "going on with the state of \(age) s ago: \(svids.count) certificates")
+        } catch {
+            log.write(.warning, "\(error)")
+        }
+    }
+
+    // MARK: Loops
+
+    /// The channel of loop `index` to the keeper ended. If the keeper lives, the loop can never have listeners again:
+    /// the whole worker ends, and the keeper starts another. Called on the control loop.
+    func loopLostKeeper(_ index: Int, _ cause: String) {
+        guard !hasLostKeeper, !isDraining, failure == nil else { return }
+        let timer = Ticker(loop: loop, interval: Self.keeperEndsWithin) { [self] in
+            loopTimer?.stop()
+            guard !hasLostKeeper, !isDraining, failure == nil else { return }
+            let text = "loop \(index) lost its channel to the keeper (\(cause)): another worker must take over"
+            failure = AgentError(.brokenChannel, text)
+            log.write(.error, text)
+            loop.stop()
+        }
+        loopTimer = timer
+        timer.start()
+    }
+
+    private var loopTimer: Ticker?
 
     private func sayReady() {
         guard !hasSaidReady, notReadyReason == nil else { return }
@@ -137,8 +223,25 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     func snapshotChanged(_ snapshot: MeshSnapshot) {
         for runner in runners { runner.update(snapshot) }
         telemetry.agentMetrics.configurationApplied(version: snapshot.version)
-        let local = snapshot.workloads.filter { $0.node == configuration.node && $0.isEnrolled }
-        certificates?.want(Set(local.map(\.identity)))
+        certificates?.want(Set(snapshot.enrolledWorkloads(onNode: configuration.node).map(\.identity)))
+        handOver?.changed()
+        sayReady()
+    }
+
+    func controllerReported(_ report: ControllerReport) {
+        do {
+            try certificates?.trust(bundlePEM: report.trustBundlePEM, revokedSerials: report.revokedSerials)
+        } catch {
+            log.write(.error, "the roots that the controller tells cannot be used: \(error)")
+        }
+    }
+
+    func makeNodeReport() -> [UInt8]? { nodeReport(self) }
+
+    /// Asks the controller for the reports of all nodes; on the control loop.
+    func askForMesh(_ complete: @escaping (MeshQuestions.Answer) -> Void) {
+        guard let subscription else { return complete(.failed("the worker is starting")) }
+        subscription.askForMesh(complete)
     }
 
     func certificateArrived(_ response: CertificateResponse) {
@@ -149,12 +252,15 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     func controllerLost(_ cause: String) {
         log.write(.warning, "controller lost (\(cause)); what is in force stays in force")
         certificates?.controllerLost(cause)
+        reconnect?.stop()
+        // The keeper does not answer while there is no controller, so it is asked until there is one.
         let retry = Ticker(loop: loop, interval: Self.controllerRetry) { [self] in
-            reconnect?.stop()
-            reconnect = nil
+            guard !isConnectedToController else {
+                reconnect?.stop()
+                return
+            }
             keeper.send(.requestControllerStream)
         }
-        reconnect?.stop()
         reconnect = retry
         retry.start()
     }
@@ -174,15 +280,24 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         for runner in runners {
             runner.update(svid) { [log] in log.write(.error, "certificate of \(svid.identity) cannot be used: \($0)") }
         }
+        handOver?.changed()
+    }
+
+    func certificateExpired(_ absence: CertificateAbsence) {
+        log.write(.error, absence.text)
+        telemetry.agentMetrics.certificateRemoved(for: absence.identity)
+        for runner in runners { runner.remove(absence.identity) }
     }
 
     func certificateGone(_ identity: SPIFFEID) {
         telemetry.agentMetrics.certificateRemoved(for: identity)
         for runner in runners { runner.remove(identity) }
+        handOver?.changed()
     }
 
     func bundlesChanged(_ bundles: TrustBundles) {
         for runner in runners { runner.update(bundles) }
+        handOver?.changed()
     }
 
     func renewalEnded(successfully isSuccess: Bool) {

@@ -6,7 +6,8 @@ package enum CertificateAction: Sendable {
     case request(SPIFFEID)
     /// Give this to every loop: new connections use it.
     case publish(SVID)
-    /// Its certificate has expired: no new connections of this identity until the next `publish`.
+    /// Its certificate has expired: no new connections of this identity until the next `publish`. Said again when there
+    /// is a newer reason why (`CertificateStore.absence`).
     case expired(SPIFFEID)
     /// No workload here has this identity any more: destroy key and certificate everywhere.
     case forget(SPIFFEID)
