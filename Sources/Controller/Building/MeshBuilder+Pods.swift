@@ -8,9 +8,7 @@ extension MeshBuilder {
     func makePods(
         _ context: BuildContext, manifests: ManifestSet, problems: inout [ManifestProblem]
     ) -> [BuiltPod] {
-        let living = context.pods.filter { pod in
-            !pod.isFinished && (!pod.addresses.isEmpty || !pod.node.isEmpty && isEnrolled(pod, context))
-        }
+        let living = context.pods.filter { isInState($0, context) }
         let lost = addressesLost(living, manifests: manifests, problems: &problems)
         reportUnknownWishes(context, manifests: manifests, problems: &problems)
         reportMissingNamespaces(living, context, manifests: manifests, problems: &problems)
@@ -18,6 +16,18 @@ extension MeshBuilder {
             let addresses = pod.addresses.filter { lost[pod.metadata.id]?.contains($0) != true }
             return addresses.isEmpty && !pod.addresses.isEmpty ? nil : makePod(pod, addresses: addresses, context)
         }
+    }
+
+    /// Whether the state knows the pod: it has not ended, and has an address or is to be captured before it has one.
+    func isInState(_ pod: PodManifest, _ context: BuildContext) -> Bool {
+        !pod.isFinished && (!pod.addresses.isEmpty || !pod.node.isEmpty && isEnrolled(pod, context))
+    }
+
+    /// Whether nothing is to be reported about the pod, so that it can change without the problems changing.
+    func isUnreported(_ pod: PodManifest, _ context: BuildContext) -> Bool {
+        let label = pod.metadata.labels[parameters.enrolmentLabel]
+        return (label == nil || label == "enabled" || label == "disabled")
+            && context.namespaces[pod.metadata.namespace] != nil
     }
 
     func makePod(_ pod: PodManifest, addresses: [IPAddress], _ context: BuildContext) -> BuiltPod {
@@ -85,8 +95,8 @@ extension MeshBuilder {
         _ pods: [PodManifest], manifests: ManifestSet, problems: inout [ManifestProblem]
     ) -> [NamespacedName: Set<IPAddress>] {
         var claims: [IPAddress: [PodManifest]] = [:]
-        for pod in pods where !pod.isHostNetwork {
-            for address in pod.addresses { claims[address, default: []].append(pod) }
+        for pod in pods {
+            for address in pod.claimedAddresses { claims[address, default: []].append(pod) }
         }
         var lost: [NamespacedName: Set<IPAddress>] = [:]
         for (address, claimants) in claims where claimants.count > 1 {
@@ -151,6 +161,18 @@ extension MeshBuilder {
                     "there is no Namespace \(metadata.namespace), so its pods are not in the mesh: add one with the "
                         + "label \(parameters.enrolmentLabel): enabled, or label the pods"))
         }
+    }
+}
+
+extension PodManifest {
+    /// The addresses that only one pod may have.
+    var claimedAddresses: [IPAddress] { isFinished || isHostNetwork ? [] : addresses }
+}
+
+extension ManifestSet {
+    func pod(_ key: ManifestKey) -> PodManifest? {
+        guard case .pod(let pod) = manifests[key]?.object else { return nil }
+        return pod
     }
 }
 

@@ -1,35 +1,49 @@
 import Mesh
 import Resources
 
-extension MeshBuilder {
-    /// Names on each pod the policies that select it.
-    ///
-    /// - Returns: all policies of the mesh, those made from PeerAuthentications included.
-    func addPolicies(
-        _ context: BuildContext, _ authentication: PeerAuthenticationIndex, to pods: inout [BuiltPod]
-    ) -> [AuthorizationPolicy] {
+/// The policies of the mesh, and which of them each pod names.
+struct PolicyAssignment: Sendable {
+    /// The AuthorizationPolicies that agents evaluate, in the order of their names.
+    let all: [AuthorizationPolicy]
+    let authentication: PeerAuthenticationIndex
+    private let roots: [String]
+    /// Those with a selector.
+    private let byNamespace: [String: [AuthorizationPolicyManifest]]
+    private let meshWide: [AuthorizationPolicyManifest]
+
+    init(_ context: BuildContext, _ parameters: MeshParameters) {
         // Policies with targets are the waypoints'.
         let manifests = context.policies.filter { !$0.hasTargets }
-        let selecting = manifests.filter { $0.selector != nil }
-        let byNamespace = Dictionary(grouping: selecting, by: \.metadata.namespace)
-        let meshWide = parameters.rootNamespaces.flatMap { byNamespace[$0] ?? [] }
+        all = manifests.map { Self.makePolicy($0, roots: parameters.rootNamespaces) }
+        byNamespace = Dictionary(grouping: manifests.filter { $0.selector != nil }, by: \.metadata.namespace)
+        meshWide = parameters.rootNamespaces.flatMap { [byNamespace] in byNamespace[$0] ?? [] }
+        authentication = PeerAuthenticationIndex(context.peerAuthentications, roots: parameters.rootNamespaces)
+        roots = parameters.rootNamespaces
+    }
+
+    /// Names on each pod the policies that select it.
+    ///
+    /// - Returns: those of them that were made from PeerAuthentications.
+    func assign(to pods: inout [BuiltPod]) -> [AuthorizationPolicy] {
         var converted: [NamespacedName: AuthorizationPolicy] = [:]
         for position in pods.indices {
             let metadata = pods[position].manifest.metadata
-            let isRoot = parameters.rootNamespaces.contains(metadata.namespace)
-            let own = isRoot ? [] : byNamespace[metadata.namespace] ?? []
+            let own = roots.contains(metadata.namespace) ? [] : byNamespace[metadata.namespace] ?? []
             var names = (own + meshWide).filter { metadata.hasLabels($0.selector ?? [:]) }.map(\.metadata.id)
-            if let policy = authentication.policy(for: metadata) {
+            if let policy = self.converted(for: metadata) {
                 converted[policy.name] = policy
                 names.append(policy.name)
             }
             pods[position].workload.policies = names.sorted()
         }
-        return manifests.map(makePolicy) + converted.values
+        return Array(converted.values)
     }
 
-    private func makePolicy(_ manifest: AuthorizationPolicyManifest) -> AuthorizationPolicy {
-        let isRoot = parameters.rootNamespaces.contains(manifest.metadata.namespace)
+    /// The policy that PeerAuthentications make for a pod.
+    func converted(for pod: ManifestMetadata) -> AuthorizationPolicy? { authentication.policy(for: pod) }
+
+    private static func makePolicy(_ manifest: AuthorizationPolicyManifest, roots: [String]) -> AuthorizationPolicy {
+        let isRoot = roots.contains(manifest.metadata.namespace)
         return AuthorizationPolicy(
             name: manifest.metadata.id, scope: manifest.selector != nil ? .workload : isRoot ? .mesh : .namespace,
             action: manifest.action, rules: manifest.rules, isDryRun: manifest.isDryRun,
@@ -63,7 +77,7 @@ extension MeshBuilder {
 }
 
 /// Which PeerAuthentication holds for whom: workload over namespace over mesh, the oldest of each.
-struct PeerAuthenticationIndex {
+struct PeerAuthenticationIndex: Sendable {
     private let mesh: PeerAuthenticationManifest?
     private let byNamespace: [String: PeerAuthenticationManifest]
     /// Those with a selector, oldest first.

@@ -68,9 +68,7 @@ extension BuiltMesh {
 
 extension MeshBuilder {
     /// What is known of every pod and namespace.
-    func decisions(
-        _ context: BuildContext, _ authentication: PeerAuthenticationIndex, built: [BuiltPod]
-    ) -> PodDecisions {
+    func decisions(_ context: BuildContext, _ authentication: PeerAuthenticationIndex) -> PodDecisions {
         var result = PodDecisions(cluster: parameters.cluster, excludedNamespaces: parameters.excludedNamespaces)
         for (name, namespace) in context.namespaces {
             let label = wish(of: namespace.metadata)
@@ -78,18 +76,27 @@ extension MeshBuilder {
             let stranger = ManifestMetadata(name: "", namespace: name)
             result.namespaces[name] = .init(exclusion: exclusion, isStrict: authentication.isStrict(for: stranger))
         }
-        let enrolments = Dictionary(uniqueKeysWithValues: built.map { ($0.manifest.metadata.id, $0) })
         for pod in context.pods where !pod.isFinished {
-            let metadata = pod.metadata
-            let decision: PodDecision
-            if let reason = exclusion(of: pod, context) {
-                decision = .leave(reason: reason)
-            } else {
-                let built = enrolments[metadata.id] ?? makePod(pod, addresses: [], context)
-                decision = .capture(built.enrolment(isStrict: authentication.isStrict(for: metadata)))
-            }
-            result.pods[metadata.id] = .init(uid: metadata.uid, decision: decision)
+            result.pods[pod.metadata.id] = decision(of: pod, context, authentication)
         }
         return result
+    }
+
+    /// What is known of a pod that has not ended.
+    func decision(
+        of pod: PodManifest, _ context: BuildContext, _ authentication: PeerAuthenticationIndex
+    ) -> PodDecisions.KnownPod {
+        let metadata = pod.metadata
+        if let reason = exclusion(of: pod, context) {
+            return .init(uid: metadata.uid, decision: .leave(reason: reason))
+        }
+        let workload = WorkloadUID(
+            cluster: parameters.cluster, podNamespace: metadata.namespace, podName: metadata.name)
+        return .init(
+            uid: metadata.uid,
+            decision: .capture(
+                PodEnrolment(
+                    of: pod, workload: workload, addresses: pod.addresses,
+                    isStrict: authentication.isStrict(for: metadata))))
     }
 }

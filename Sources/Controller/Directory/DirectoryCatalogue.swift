@@ -18,6 +18,13 @@ package struct DirectoryCatalogue: Hashable, Sendable {
     }
 
     private var files: [String: FileState] = [:]
+    /// The files that claim an object.
+    private var claimants: [ManifestKey: Set<String>] = [:]
+    /// Objects of files that were read or went since the last `settle`.
+    private var unsettled: Set<ManifestKey> = []
+    private var filesWithProblems: Set<String> = []
+    private var duplicates: [ManifestKey: [ManifestProblem]] = [:]
+    private var changed: Set<ManifestKey> = []
     /// The objects in force, as of the last `settle`.
     package private(set) var manifests = ManifestSet()
     /// What is wrong with files and objects, as of the last `settle`.
@@ -45,32 +52,62 @@ package struct DirectoryCatalogue: Hashable, Sendable {
         for (key, claim) in old where claims[key] == nil && file.mayStillHold(key) && !file.holds(key) {
             claims[key] = Claim(standing: claim.standing, isLastGood: true)
         }
-        files[path] = FileState(claims: claims, problems: file.problems)
+        replace(path, FileState(claims: claims, problems: file.problems))
     }
 
     /// A file is not there any more.
-    package mutating func fileGone(_ path: String) { files[path] = nil }
+    package mutating func fileGone(_ path: String) { replace(path, nil) }
+
+    private mutating func replace(_ path: String, _ state: FileState?) {
+        for key in files[path]?.claims.keys.map(\.self) ?? [] {
+            unsettled.insert(key)
+            claimants[key]?.remove(path)
+            if claimants[key]?.isEmpty == true { claimants[key] = nil }
+        }
+        for key in state?.claims.keys.map(\.self) ?? [] {
+            unsettled.insert(key)
+            claimants[key, default: []].insert(path)
+        }
+        files[path] = state
+        if state?.problems.isEmpty == false { filesWithProblems.insert(path) } else { filesWithProblems.remove(path) }
+    }
+
+    /// The objects whose state in force, or its place, differs since this was asked last.
+    package mutating func takeChanges() -> Set<ManifestKey> {
+        defer { changed = [] }
+        return changed
+    }
 
     /// Decides which state of each object is in force after the files told so far. Called once per batch of
     /// files, so that an object that moves from one file to another is never absent.
     package mutating func settle() {
-        var winners: [ManifestKey: Claim] = [:]
-        problems = []
-        for (_, state) in files.sorted(by: { $0.key < $1.key }) {
-            problems += state.problems
-            for (key, claim) in state.claims {
-                guard let first = winners[key] else {
-                    winners[key] = claim
-                    continue
-                }
-                if first.isLastGood, !claim.isLastGood { winners[key] = claim }
-                if !first.isLastGood, !claim.isLastGood {
-                    problems.append(Self.duplicate(key, claim.standing, first: first.standing))
-                }
+        for key in unsettled {
+            let winner = decide(key)?.standing
+            guard manifests.manifests[key] != winner else { continue }
+            manifests.manifests[key] = winner
+            changed.insert(key)
+        }
+        unsettled = []
+        problems = (filesWithProblems.flatMap { files[$0]?.problems ?? [] } + duplicates.values.joined()).sorted()
+    }
+
+    /// Which claim wins: the first good one by path, else the first; of further good ones it is noted that they are
+    /// doubles.
+    private mutating func decide(_ key: ManifestKey) -> Claim? {
+        var winner: Claim?
+        var doubles: [ManifestProblem] = []
+        for claim in (claimants[key] ?? []).sorted().compactMap({ files[$0]?.claims[key] }) {
+            guard let first = winner else {
+                winner = claim
+                continue
+            }
+            if first.isLastGood, !claim.isLastGood { winner = claim }
+            if !first.isLastGood, !claim.isLastGood {
+                doubles.append(Self.duplicate(key, claim.standing, first: first.standing))
             }
         }
-        manifests = ManifestSet(winners.mapValues(\.standing))
-        problems.sort()
+        duplicates[key] = doubles.isEmpty ? nil : doubles
+        return winner
     }
 
     private static func duplicate(

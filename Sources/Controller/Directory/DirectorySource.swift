@@ -18,7 +18,7 @@ package struct DirectoryUpdate: Hashable, Sendable {
 /// and asks.
 package final class DirectorySource {
     package let root: String
-    private let builder: MeshBuilder
+    private var assembly: MeshAssembly
     private var watcher: DirectoryWatcher?
     private var tree: ManifestTree
     private var debounce = ChangeDebounce()
@@ -39,7 +39,7 @@ package final class DirectorySource {
     package init(root: String, parameters: MeshParameters) throws(ControllerError) {
         let trimmed = root.count > 1 && root.hasSuffix("/") ? String(root.dropLast()) : root
         self.root = trimmed
-        builder = MeshBuilder(parameters)
+        assembly = MeshAssembly(parameters)
         tree = ManifestTree(root: trimmed)
         do {
             // Watched before the first read, so that no change falls between.
@@ -134,11 +134,11 @@ package final class DirectorySource {
 
     private func publish() -> DirectoryUpdate {
         tree.catalogue.settle()
-        let mesh = builder.build(tree.catalogue.manifests)
+        let changes = assembly.update(tree.catalogue.manifests, changed: tree.catalogue.takeChanges())
         let own = [rootProblem].compactMap { $0 } + tree.problems
         last = DirectoryUpdate(
-            changes: mesh.state.changes(from: last.mesh.state), mesh: mesh,
-            problems: own + tree.catalogue.problems + mesh.problems)
+            changes: changes, mesh: assembly.mesh,
+            problems: own + tree.catalogue.problems + assembly.mesh.problems)
         return last
     }
 }
