@@ -9,6 +9,9 @@ struct AttachmentTable {
         /// The namespace (SO_NETNS_COOKIE).
         let namespaceCookie: UInt64
         let addresses: [IPAddress]
+        /// Where the namespace was, and its inode, to see whether it still is.
+        var path = ""
+        var inode: UInt64 = 0
     }
 
     private var entries: [Attachment: Entry] = [:]
@@ -40,9 +43,9 @@ struct AttachmentTable {
         entries = entries.filter { valid.contains($0.key) }
     }
 
-    /// Forgets those whose namespaces are gone.
-    mutating func keep(namespaces isLiving: (UInt64) -> Bool) {
-        entries = entries.filter { isLiving($0.value.namespaceCookie) }
+    /// Forgets those whose namespaces are gone: not every runtime says so.
+    mutating func keep(where isLiving: (Entry) -> Bool) {
+        entries = entries.filter { isLiving($0.value) }
     }
 
     /// The pod for which the runtime made the namespace; nil if it did not say.

@@ -92,7 +92,12 @@ extension NodeKeeper {
     private func note(_ attachment: Attachment, _ pod: PodReference, _ place: PodPlace) {
         plugin.attachments.added(
             attachment,
-            AttachmentTable.Entry(pod: pod, namespaceCookie: place.namespace.cookie, addresses: place.addresses))
+            AttachmentTable.Entry(
+                pod: pod, namespaceCookie: place.namespace.cookie, addresses: place.addresses, path: place.path,
+                inode: place.namespace.inode))
+        // Now and then, as they grow.
+        guard plugin.attachments.count.isMultiple(of: 64) else { return }
+        plugin.attachments.keep { Files.status($0.path)?.inode == $0.inode }
     }
 
     // MARK: DEL and GC
@@ -128,7 +133,7 @@ extension NodeKeeper {
     // MARK: CHECK and STATUS
 
     private func check(_ call: PluginCall) {
-        guard let name = pod(of: call.request), let attachment = call.request.attachment else {
+        guard let name = pod(of: call.request) else {
             return complete(call, "never enrolled")
         }
         do {
@@ -138,7 +143,6 @@ extension NodeKeeper {
                 return complete(call, "captured")
             }
             // One that was left alone may have been enrolled since: ask.
-            _ = attachment
             ask(about: name, for: call)
         } catch {
             refuse(call, PluginError(.checkFailed, "pod \(name): \(error)"))

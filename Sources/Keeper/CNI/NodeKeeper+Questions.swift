@@ -34,16 +34,12 @@ extension NodeKeeper {
     }
 
     private func askOnce(_ question: PodQuestion) {
-        guard let controller else {
-            question.reason = "no controller runs"
-            return
-        }
-        guard question.asked !== controller else { return }
-        question.asked = controller
-        question.reason = "the controller does not answer"
+        guard controller == nil || question.asked !== controller else { return }
         let pod = question.pod
-        controller.channel.send(
-            KeeperToController.podQuestion(id: question.id, namespace: pod.namespace, name: pod.name, uid: pod.uid))
+        let isAsked = askController(
+            .podQuestion(id: question.id, namespace: pod.namespace, name: pod.name, uid: pod.uid))
+        question.asked = controller
+        question.reason = isAsked ? "the controller does not answer" : "no controller runs"
     }
 
     /// The controller has answered.
