@@ -15,6 +15,11 @@ package final class LimitLedger: Sendable {
         memory = MemoryBudget(limitInBytes: memoryInBytes)
     }
 
+    /// What buffers and connections of all loops take now, in bytes.
+    package var memoryUsedInBytes: Int { memory.usedInBytes }
+    /// The budget for `memoryUsedInBytes`.
+    package var memoryLimitInBytes: Int { memory.limitInBytes }
+
     /// The account of a workload of this node; the same for all loops.
     func account(of uid: WorkloadUID) -> WorkloadAccount {
         accounts.withLock { accounts in

@@ -65,10 +65,12 @@ package struct Edge: Hashable, Sendable {
     package var refusals: [Reason: UInt64] = [:]
     /// The policy of the last refusal, if one decided it.
     package var lastRefusalPolicy: NamespacedName?
-    /// When it was seen first and last: seconds since 1970.
+    /// When its first connection began: seconds since 1970.
     package var firstSeen: Int64
+    /// When one of its connections began, ended or carried something last: seconds since 1970.
     package var lastSeen: Int64
 
+    /// How its connections were carried, all of them so far.
     package var security: Security {
         switch (openedWithMutualTLS > 0, openedInPlaintext > 0) {
         case (true, false): .mutualTLS
