@@ -60,7 +60,10 @@ import Testing
         #expect(try #require(IPPrefix(text)).description == canonical)
     }
 
-    @Test(arguments: ["::ffff:10.0.0.0/24", "::ffff:0:0/95", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "/8", "fd00::/129", "10.0.0.0/8/8", "10.0.0.0/+8"])
+    @Test(arguments: [
+        "::ffff:10.0.0.0/24", "::ffff:0:0/95", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "/8", "fd00::/129",
+        "10.0.0.0/8/8", "10.0.0.0/+8",
+    ])
     func `is not read from`(text: String) {
         #expect(IPPrefix(text) == nil)
     }

@@ -1,11 +1,16 @@
 /// Waits until a burst of changes is over, but not for ever: several files that are written together are one
-/// change, and a file that is written all the time delays no other.
+/// change, and a file that is written all the time delays no other. What applying costs is rested for, so that no
+/// stream of changes takes a core.
 struct ChangeDebounce {
     /// So long nothing must change.
     static let quiet = Duration.milliseconds(50)
     /// After this the changes are applied, quiet or not: a change must show within 200 ms.
     static let longest = Duration.milliseconds(120)
 
+    /// Rest after applying, in multiples of what it took.
+    static let rest = 3
+
+    private var notBefore: ContinuousClock.Instant?
     private var first: ContinuousClock.Instant?
     private(set) var deadline: ContinuousClock.Instant?
 
@@ -14,7 +19,7 @@ struct ChangeDebounce {
     mutating func changed(at now: ContinuousClock.Instant) -> ContinuousClock.Instant {
         let start = first ?? now
         first = start
-        let due = min(now + Self.quiet, start + Self.longest)
+        let due = max(min(now + Self.quiet, start + Self.longest), notBefore ?? now)
         deadline = due
         return due
     }
@@ -25,5 +30,11 @@ struct ChangeDebounce {
         first = nil
         deadline = nil
         return true
+    }
+
+    /// Applying what was due took `cost` and ended at `now`.
+    mutating func applied(in cost: Duration, at now: ContinuousClock.Instant) {
+        notBefore = now + cost * Self.rest
+        if let deadline, let notBefore, deadline < notBefore { self.deadline = notBefore }
     }
 }

@@ -89,6 +89,8 @@ package final class DirectorySource {
     ) -> (update: DirectoryUpdate?, next: ContinuousClock.Instant?) {
         if let due = debounce.deadline, now < due { return (nil, due) }
         _ = debounce.isDue(at: now)
+        let began = ContinuousClock.now
+        defer { debounce.applied(in: began.duration(to: .now), at: now) }
         guard canSeeRoot() else { return (publishIfNew(), now + Self.retryInterval) }
         switch pending {
         case .everything: tree.readAll()
