@@ -137,9 +137,14 @@ extension NodeKeeper {
     private func sendAgent(_ channel: MessageChannel) {
         var cgroups: [InheritedAgent.ExemptCgroup] = []
         if let own = cgroup?.cgroup { cgroups.append(InheritedAgent.ExemptCgroup(path: own.path, id: own.id)) }
-        cgroups += foreignCgroups
+        // Those that do not fit lose their exemption early, and with it only connections that they still begin.
+        var room = MessageLimits.path / 2
+        for other in foreignCgroups where cgroups.count < MessageLimits.agents {
+            room -= other.path.utf8.count
+            if room >= 0 { cgroups.append(other) }
+        }
         let message = InheritedAgent(
-            cgroups: Array(cgroups.prefix(MessageLimits.agents)), adminPath: configuration.adminPath,
+            cgroups: cgroups, adminPath: configuration.adminPath,
             hasState: workerState != nil, counters: allCounters)
         var numbers = [lock?.raw].compactMap(\.self) + listeners.rawNumbers
         if let state = workerState?.raw { numbers.append(state) }
@@ -159,7 +164,7 @@ extension NodeKeeper {
             // One whose un-enrolment waits is not wanted by the other's controller either, which will not name it.
             isNamed: wishes[pod.wish.uid] == nil || wishes.isNamed(pod.wish.uid),
             containerID: pod.containerID ?? "", state: pod.inheritedState(at: loop.now),
-            namespacePath: pod.captured?.path ?? "/", repairs: pod.captured?.repairCount ?? 0,
+            namespacePath: pod.captured?.tellablePath ?? "/", repairs: pod.captured?.repairCount ?? 0,
             earlierCount: UInt32(clamping: earlier.count))
         var numbers: [Int32] = []
         if let captured = pod.captured, message.state != .searching {
@@ -228,6 +233,14 @@ extension NodeKeeper {
         scheduleSearch()
         worker?.control.send(KeeperToWorker.facts(facts))
         endIfNothingIsLeft()
+    }
+}
+
+extension CapturedPod {
+    /// Where the namespace was last seen, or a place where it is not if that cannot be told: it is looked for then.
+    fileprivate var tellablePath: String {
+        let isPlain = path.hasPrefix("/") && !path.utf8.contains { $0 < 0x20 || $0 == 0x7f }
+        return isPlain && path.utf8.count <= MessageLimits.path ? path : "/"
     }
 }
 

@@ -98,7 +98,7 @@ package enum MessageLimits {
     /// Sockets in one batch.
     package static let sockets = MessageSocket.maxDescriptors
     /// Bytes of a path in the file system.
-    package static let path = 1024
+    package static let path = 4096
     /// Bytes of the container runtime's name for a sandbox.
     package static let containerID = 256
     /// Connections in one message.
