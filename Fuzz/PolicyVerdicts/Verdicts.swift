@@ -59,7 +59,8 @@ extension Verdict {
     fileprivate var line: String {
         let audits = audited.map(\.description).joined(separator: ",")
         let effects = Set(dryRun.map(\.effect.rawValue)).sorted().joined(separator: "+")
-        let dry = dryRun.isEmpty ? "-" : effects + ":" + dryRun.map(\.policy.description).sorted().joined(separator: ",")
+        let dry =
+            dryRun.isEmpty ? "-" : effects + ":" + dryRun.map(\.policy.description).sorted().joined(separator: ",")
         return [isAllowed ? "allow" : "deny", cause, decider, dry, audits.isEmpty ? "-" : audits]
             .joined(separator: "\t")
     }
