@@ -23,9 +23,11 @@ final class MeshSubscription {
         func makeNodeReport() -> [UInt8]?
     }
 
+    private let nodeID: String
     private let node: String
     private let resources: LoopResources
     private var client: DeltaClient
+    private var saved = SavedMesh()
     private var channel: ChannelConnection?
     private(set) var snapshot = MeshSnapshot()
     private(set) var report: ControllerReport?
@@ -46,6 +48,7 @@ final class MeshSubscription {
         publicationInterval: Duration = .milliseconds(20)
     ) {
         client = DeltaClient(nodeID: nodeID)
+        self.nodeID = nodeID
         self.node = node
         self.resources = resources
         self.delegate = delegate
@@ -123,6 +126,7 @@ final class MeshSubscription {
         let wasComplete = isComplete
         let update = client.received(response)
         channel?.send(.discoveryRequest(update.reply))
+        saved.received(response)
         if !update.rejections.isEmpty { delegate.resourcesRejected(update.rejections) }
         guard !update.changes.isEmpty || isComplete != wasComplete else { return }
         changed(update.changes)
@@ -135,15 +139,18 @@ final class MeshSubscription {
         if isComplete { publication.changed() }
     }
 
-    /// What is known, for a successor; nil while it is not complete.
-    func savedMesh() -> [UInt8]? {
-        isComplete ? SavedMesh.bytes(of: client) : nil
+    /// What is known, for a successor; nil while it is not complete. Throws `unusableState` if it is too much.
+    func savedMesh() throws(AgentError) -> [UInt8]? {
+        isComplete ? try saved.encoded() : nil
     }
 
-    /// Goes on with what a predecessor knew: in force at once, brought up to date by the controller later.
-    /// Throws `unusableState`; nothing is changed then.
-    func restore(_ saved: [UInt8]) throws(AgentError) {
-        let changes = try SavedMesh.restore(saved, into: &client)
+    /// Goes on with what a predecessor knew: in force at once, brought up to date by the controller later. Before the
+    /// first stream. Throws `unusableState`; nothing is changed then.
+    func restore(_ bytes: [UInt8]) throws(AgentError) {
+        var restored = DeltaClient(nodeID: nodeID)
+        var changes: [MeshChange] = []
+        saved = try SavedMesh(restoring: bytes, into: &restored, changes: &changes)
+        client = restored
         changed(changes)
     }
 

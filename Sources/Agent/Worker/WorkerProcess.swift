@@ -141,7 +141,7 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
 
     private func makeHandOver() -> StateHandOver {
         StateHandOver { [self] () throws(AgentError) in
-            guard let mesh = subscription?.savedMesh(), let certificates else { return nil }
+            guard let mesh = try subscription?.savedMesh(), let certificates else { return nil }
             var state = WorkerState(node: configuration.node, writtenAt: WallClock.secondsSince1970)
             state.mesh = mesh
             state.take(certificates.svids, certificates.bundles)
