@@ -60,7 +60,7 @@ final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate,
         let connect = SocketConnect(
             to: destination.address,
             from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: destination.address.ip),
-            timeout: proxy.times.connect, resources: proxy.resources, owner: self)
+            timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
     }

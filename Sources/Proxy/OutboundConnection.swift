@@ -95,7 +95,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
             destination: route.address)
         let request = ConnectRequest(
             authority: route.authority, baggage: Baggage(source), forwarded: nil, traceParent: nil)
-        if openingTimer == nil { openingTimer = proxy.loop.schedule(after: proxy.times.opening, self) }
+        if openingTimer == nil { openingTimer = proxy.loop.schedule(after: proxy.settings.opening, self) }
         let stream = proxy.tunnels.open(key, request, sockets: pod.stock, handler: self)
         // A refusal may have been told already, from inside the call.
         if case .over = phase, !isOver { phase = .opening(stream) }
@@ -112,7 +112,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
         openingTimer = nil
         guard case .opening(let stream) = phase else { return }
         stream.reset()
-        refuse(.upstreamTimeout, "no answer to the CONNECT within \(proxy.times.opening)")
+        refuse(.upstreamTimeout, "no answer to the CONNECT within \(proxy.settings.opening)")
     }
 
     private func stopTimer() {
@@ -163,7 +163,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
     private func retry(_ reason: Reason, _ detail: String) {
         if let endpoint { proxy.load.failed(to: endpoint) }
         guard account.record.service != nil, tried.count < Self.mostAttempts, let source = pod.workload,
-            started.duration(to: proxy.now) < proxy.times.connect,
+            started.duration(to: proxy.now) < proxy.settings.connect,
             case .tunnel(let next) = proxy.route(to: destination, from: source, excluding: tried),
             !tried.contains(next.endpoint.uid)
         else { return refuse(reason, detail) }
@@ -175,7 +175,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
     private func connect(_ route: PlaintextRoute) {
         account.routed(route, hostname: proxy.hostname(of: route.service))
         let connect = SocketConnect(
-            to: route.address.address, from: nil, timeout: proxy.times.connect, resources: proxy.resources, owner: self)
+            to: route.address.address, from: nil, timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
     }

@@ -21,7 +21,7 @@ package final class ProxyLoop {
     let wallClock: () -> Int64
     /// How long a pod's own record and certificate may lag its first packet.
     let patience: Duration
-    let times: ProxyTimes
+    let settings: ProxySettings
     let limits: LimitLedger
     private var memory: MemoryShare
     private let index: UInt64
@@ -45,12 +45,12 @@ package final class ProxyLoop {
     ///   - index: the loop's number, part of its connections' identifiers.
     ///   - wallClock: seconds since 1970, for certificates and records.
     ///   - patience: how long a pod's own record and certificate may lag its first packet.
-    ///   - times: how long everything else may take.
+    ///   - settings: how long everything else may take.
     ///   - limits: the same for all loops of the worker.
     ///   - orderSockets: asks the keeper for more sockets of a pod; they come by `socketsArrived`.
     package init(
         index: Int, loop: EventLoop, journal: ConnectionJournal, wallClock: @escaping () -> Int64,
-        patience: Duration = .seconds(5), times: ProxyTimes = ProxyTimes(), limits: LimitLedger = LimitLedger(),
+        patience: Duration = .seconds(5), settings: ProxySettings = ProxySettings(), limits: LimitLedger = LimitLedger(),
         orderSockets: @escaping (WorkloadUID, IPAddress.Family, Int) -> Void
     ) {
         self.index = UInt64(index)
@@ -58,17 +58,19 @@ package final class ProxyLoop {
         self.journal = journal
         self.wallClock = wallClock
         self.patience = patience
-        self.times = times
+        self.settings = settings
         self.limits = limits
         memory = MemoryShare(of: limits.memory)
         order = orderSockets
         resources = LoopResources(loop: loop)
         identities = LoopIdentities()
         tunnels = TunnelPool(
-            resources: resources, identities: identities, grace: times.distrusted, wallClock: wallClock)
+            resources: resources, identities: identities, grace: settings.distrusted, wallClock: wallClock)
         inboundTunnels = InboundTunnels(
             acceptor: TunnelAcceptor(
-                resources: resources, identities: identities, grace: times.distrusted, handshakes: times.handshakes,
+                resources: resources, identities: identities, grace: settings.distrusted,
+                handshakes: settings.handshakes,
+                resetBudgets: ResetBudgets(burst: settings.resetBurst, perSecond: settings.resetsPerSecond),
                 wallClock: wallClock))
         inboundTunnels.proxy = self
         tunnels.onLinkEnded = { [unowned self] in tunnelEnded() }

@@ -33,7 +33,7 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     private let wallClock: () -> Int64
     private var links: [ObjectIdentifier: Entry] = [:]
     private var handshakes: HandshakeQueue
-    private let resetBudgets = ResetBudgets()
+    private let resetBudgets: ResetBudgets
     /// How long streams of a peer run on that is not trusted any more.
     private let grace: Duration
     /// Held by its owner for as long as the acceptor.
@@ -44,15 +44,18 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     /// - Parameters:
     ///   - grace: how long streams of a peer run on that is not trusted any more.
     ///   - handshakes: how many TLS handshakes may be under way.
+    ///   - resetBudgets: what each peer identity may reset.
     ///   - wallClock: seconds since 1970, to judge certificates by.
     package init(
         resources: LoopResources, identities: LoopIdentities, grace: Duration = .seconds(30),
-        handshakes: HandshakeLimits = HandshakeLimits(), wallClock: @escaping () -> Int64
+        handshakes: HandshakeLimits = HandshakeLimits(), resetBudgets: ResetBudgets = ResetBudgets(),
+        wallClock: @escaping () -> Int64
     ) {
         self.resources = resources
         self.identities = identities
         self.grace = grace
         self.handshakes = HandshakeQueue(handshakes)
+        self.resetBudgets = resetBudgets
         self.wallClock = wallClock
     }
 

@@ -5,9 +5,18 @@ package import Mesh
 package final class ResetBudgets {
     private var budgets: [SPIFFEID: ResetBudget] = [:]
     private let capacity: Int
+    private let burst: Double
+    private let perSecond: Double
 
-    /// - Parameter capacity: identities that are told apart; more than have pods in a large mesh's one node's reach.
-    package init(capacity: Int = 4096) { self.capacity = max(1, capacity) }
+    /// - Parameters:
+    ///   - capacity: identities that are told apart; more than call the pods of one node.
+    ///   - burst: unanswered resets at once, for each identity.
+    ///   - perSecond: unanswered resets per second in the long run, for each identity.
+    package init(capacity: Int = 4096, burst: Double = 4000, perSecond: Double = 1000) {
+        self.capacity = max(1, capacity)
+        self.burst = burst
+        self.perSecond = perSecond
+    }
 
     /// Identities that are told apart now.
     package var count: Int { budgets.count }
@@ -17,7 +26,7 @@ package final class ResetBudgets {
     package func budget(of identity: SPIFFEID, at now: ContinuousClock.Instant) -> ResetBudget {
         if let known = budgets[identity] { return known }
         if budgets.count >= capacity { budgets = budgets.filter { !$0.value.isUnspent(at: now) } }
-        let budget = ResetBudget()
+        let budget = ResetBudget(burst: burst, perSecond: perSecond)
         if budgets.count < capacity { budgets[identity] = budget }
         return budget
     }

@@ -35,7 +35,7 @@ final class ProxyWorld: @unchecked Sendable {
 
     /// - Parameter other: has the same addresses, as one worker of a node has beside the next.
     init(
-        beside other: ProxyWorld? = nil, patience: Duration = .seconds(5), times: ProxyTimes = ProxyTimes(),
+        beside other: ProxyWorld? = nil, patience: Duration = .seconds(5), settings: ProxySettings = ProxySettings(),
         memoryInBytes: Int = 1 << 30, hasCertificates: Bool = true
     ) throws {
         network = other?.network ?? Self.nextNetwork()
@@ -51,7 +51,7 @@ final class ProxyWorld: @unchecked Sendable {
         let proxy = try test.on {
             ProxyLoop(
                 index: 0, loop: test.loop, journal: journal, wallClock: { WallClock.secondsSince1970 + skew() },
-                patience: patience, times: times, limits: limits
+                patience: patience, settings: settings, limits: limits
             ) { uid, _, count in order(uid, count) }
         }
         self.limits = limits

@@ -70,7 +70,10 @@ import Testing
     }
 
     @Test func `has one budget of resets over all its tunnels`() throws {
-        let world = try ProxyWorld()
+        var settings = ProxySettings()
+        settings.resetBurst = 600
+        settings.resetsPerSecond = 0
+        let world = try ProxyWorld(settings: settings)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -81,12 +84,12 @@ import Testing
             }
         }
         let first = try RawPeer(connectedTo: address)
-        first.send(resets(0..<3000))
+        first.send(resets(0..<256))
         try world.test.wait(for: "the resets") { world.refusals.latest.count == 256 && world.proxy.currentCount == 0 }
         #expect(world.metric("meshnode_h2_abuse_total") == nil)
-        // Another tunnel of the same identity finds what is left, and the rate refills 1,000 a second.
+        // Another tunnel of the same identity finds what is left of it, and no more.
         let second = try RawPeer(connectedTo: address)
-        second.send(resets(0..<6000))
+        second.send(resets(0..<550))
         try world.test.wait(for: "the end of the second tunnel") {
             world.metric("meshnode_h2_abuse_total", ["kind": "rapid_reset"]) != nil
         }

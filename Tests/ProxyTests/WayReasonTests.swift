@@ -12,9 +12,9 @@ import Transport
 
 @Suite struct `A way does not open` {
     @Test func `UPSTREAM_TIMEOUT if the application's host does not answer`() throws {
-        var times = ProxyTimes()
-        times.connect = .milliseconds(30)
-        let world = try ProxyWorld(times: times)
+        var settings = ProxySettings()
+        settings.connect = .milliseconds(30)
+        let world = try ProxyWorld(settings: settings)
         defer { world.end() }
         try world.enrol()
         // A listener whose backlog is full drops SYNs: the connect hangs.
@@ -27,9 +27,9 @@ import Transport
     }
 
     @Test func `UPSTREAM_TIMEOUT if the peer's agent says nothing at all`() throws {
-        var times = ProxyTimes()
-        times.opening = .milliseconds(30)
-        let world = try ProxyWorld(times: times)
+        var settings = ProxySettings()
+        settings.opening = .milliseconds(30)
+        let world = try ProxyWorld(settings: settings)
         defer { world.end() }
         try world.enrol()
         // It accepts and is silent.
@@ -42,9 +42,9 @@ import Transport
     }
 
     @Test func `UPSTREAM_TIMEOUT if the keeper has no socket to connect with`() throws {
-        var times = ProxyTimes()
-        times.connect = .milliseconds(30)
-        let world = try ProxyWorld(times: times)
+        var settings = ProxySettings()
+        settings.connect = .milliseconds(30)
+        let world = try ProxyWorld(settings: settings)
         defer { world.end() }
         try world.test.on { world.isOutOfSockets = true }
         try world.enrol()
