@@ -1,24 +1,18 @@
+internal import Addressing
 internal import FoundationEssentials
 internal import Keeper
 internal import Kernel
 internal import Proxy
 
-/// `meshnode agent`: runs the keeper, which starts the worker and the controller.
+/// `meshnode agent`: runs the keeper, which starts the worker and the controller or subscriber.
 /// - Returns: the exit status of the process.
 package func runAgent(_ configuration: AgentConfiguration) -> Int32 {
     let log = ProcessLog("keeper", configuration)
     do {
         try StartUpCheck.check(configuration)
-        let arguments = try ChildArguments.encode(configuration)
-        var keeper = KeeperConfiguration(
-            workerArguments: ["meshnode", "worker"] + arguments,
-            controllerArguments: ["meshnode", "controller"] + arguments,
-            metricsPort: configuration.metricsPort, readinessPort: configuration.readinessPort
-        ) { level, message in log.write(AgentConfiguration.LogLevel(level), message) }
-        keeper.runDirectory = configuration.runDirectory
-        keeper.loopCount = min(configuration.loops ?? CurrentProcess.usableCores, InheritedDescriptor.maxLoops)
-        keeper.drainDeadline = .seconds(configuration.drainDeadlineSeconds)
-        keeper.withdrawsOnExit = configuration.withdrawsOnExit
+        let keeper = try KeeperConfiguration(configuration) { level, message in
+            log.write(AgentConfiguration.LogLevel(level), message)
+        }
         try NodeKeeper(keeper).run()
         return 0
     } catch {
@@ -29,26 +23,37 @@ package func runAgent(_ configuration: AgentConfiguration) -> Int32 {
 
 /// `meshnode worker`: serves what the keeper handed over. Of no use without a keeper.
 package func runWorker(_ arguments: [String]) -> Int32 {
-    run("worker", arguments) { configuration, log in
-        try CurrentProcess.denyDangerousCalls()
-        SignalSource.ignoreBrokenPipes()
-        try WorkerAssembly.run(configuration, log)
+    runChild("worker", arguments) { configuration, log in try WorkerAssembly.run(configuration, log) }
+}
+
+/// `meshnode embedded-controller`: the mesh's controller as a child of a keeper, and of no use without one.
+package func runEmbeddedController(_ arguments: [String]) -> Int32 {
+    runChild("controller", arguments) { configuration, log in
+        guard case .embedded(let source) = configuration.controller else {
+            throw AgentError(.badConfiguration, "this agent embeds no controller")
+        }
+        try ControllerAssembly.runEmbedded(configuration.settings(of: source), node: configuration.node, log)
     }
 }
 
-/// `meshnode controller`: reads manifests and signs certificates for the keeper's worker.
-package func runController(_ arguments: [String]) -> Int32 {
-    run("controller", arguments) { configuration, log in
-        try CurrentProcess.denyDangerousCalls()
-        SignalSource.ignoreBrokenPipes()
-        let process = try ControllerProcess(
-            configuration, keeper: MessageSocket(Descriptor(owning: InheritedDescriptor.Controller.keeper)),
-            listener: Descriptor(owning: InheritedDescriptor.Controller.listener), log: log)
-        try process.run()
+/// `meshnode subscriber`: the link to a controller elsewhere, as a child of a keeper, and of no use without one.
+package func runSubscriber(_ arguments: [String]) -> Int32 {
+    runChild("subscriber", arguments) { configuration, log in
+        guard case .remote(let remote) = configuration.controller else {
+            throw AgentError(.badConfiguration, "this agent embeds its controller")
+        }
+        try SubscriberProcess(configuration, remote, log: log).run()
     }
 }
 
-private func run(
+/// `meshnode controller`: the mesh's controller without an agent.
+/// - Returns: the exit status of the process.
+package func runController(_ settings: ControllerSettings) -> Int32 {
+    let log = ProcessLog("controller", settings.logFormat, settings.logLevel)
+    return run(log) { try ControllerAssembly.runAlone(settings, log) }
+}
+
+private func runChild(
     _ name: String, _ arguments: [String], _ body: (AgentConfiguration, ProcessLog) throws -> Void
 ) -> Int32 {
     guard let configuration = ChildArguments.decode(arguments) else {
@@ -57,8 +62,14 @@ private func run(
         return AgentExit.usage
     }
     let log = ProcessLog(name, configuration)
+    return run(log) { try body(configuration, log) }
+}
+
+private func run(_ log: ProcessLog, _ body: () throws -> Void) -> Int32 {
     do {
-        try body(configuration, log)
+        SignalSource.ignoreBrokenPipes()
+        try CurrentProcess.denyDangerousCalls()
+        try body()
         return 0
     } catch {
         log.write(.error, "\(error)")
@@ -94,7 +105,13 @@ enum AgentExit {
 /// What can be known to be wrong before anything is started.
 enum StartUpCheck {
     static func check(_ configuration: AgentConfiguration) throws {
-        let path = configuration.manifestDirectory
+        switch configuration.controller {
+        case .embedded(let source): try checkManifests(source.manifestDirectory)
+        case .remote(let remote): try checkToken(remote)
+        }
+    }
+
+    static func checkManifests(_ path: String) throws {
         do throws(SystemError) {
             _ = try Files.list(path)
         } catch {
@@ -102,6 +119,46 @@ enum StartUpCheck {
                 .badConfiguration,
                 "the manifest directory \(path) cannot be read: \(SystemError.text(of: error.code)); name a directory of "
                     + "Kubernetes manifests with --config")
+        }
+    }
+
+    private static func checkToken(_ remote: AgentConfiguration.RemoteController) throws {
+        guard let path = remote.joinTokenFile else { return }
+        do throws(SystemError) {
+            _ = try Files.read(path, limit: 4096)
+        } catch {
+            throw AgentError(
+                .badConfiguration,
+                "the join token \(path) cannot be read: \(SystemError.text(of: error.code)); make one where the "
+                    + "controller is: meshnode token create --node NAME > FILE")
+        }
+    }
+}
+
+extension KeeperConfiguration {
+    /// What the keeper needs of the agent's configuration.
+    init(
+        _ configuration: AgentConfiguration, log: @escaping @Sendable (KeeperLogLevel, String) -> Void
+    ) throws {
+        let arguments = try ChildArguments.encode(configuration)
+        let controller =
+            switch configuration.controller {
+            case .embedded: "embedded-controller"
+            case .remote: "subscriber"
+            }
+        self.init(
+            workerArguments: ["meshnode", "worker"] + arguments,
+            controllerArguments: ["meshnode", controller] + arguments,
+            metricsPort: configuration.metricsPort, readinessPort: configuration.readinessPort, log: log)
+        runDirectory = configuration.runDirectory
+        loopCount = min(configuration.loops ?? CurrentProcess.usableCores, InheritedDescriptor.maxLoops)
+        drainDeadline = .seconds(configuration.drainDeadlineSeconds)
+        withdrawsOnExit = configuration.withdrawsOnExit
+        if case .embedded(let source) = configuration.controller, let listen = source.listenAddress {
+            guard let address = SocketAddress(listen) else {
+                throw AgentError(.badConfiguration, "'\(listen)' is no address and port to listen on")
+            }
+            controllerListenAddress = address
         }
     }
 }

@@ -5,19 +5,25 @@ internal import Telemetry
 /// operator must know; connections are in the access log.
 struct ProcessLog: Sendable {
     private let process: String
-    private let configuration: AgentConfiguration
+    private let format: AgentConfiguration.LogFormat
+    private let least: AgentConfiguration.LogLevel
 
-    /// - Parameter process: `keeper`, `worker` or `controller`.
-    init(_ process: String, _ configuration: AgentConfiguration) {
+    /// - Parameter process: `keeper`, `worker`, `controller` or `subscriber`.
+    init(_ process: String, _ format: AgentConfiguration.LogFormat, _ least: AgentConfiguration.LogLevel) {
         self.process = process
-        self.configuration = configuration
+        self.format = format
+        self.least = least
+    }
+
+    init(_ process: String, _ configuration: AgentConfiguration) {
+        self.init(process, configuration.logFormat, configuration.logLevel)
     }
 
     func write(_ level: AgentConfiguration.LogLevel, _ message: String) {
-        guard level.rank >= configuration.logLevel.rank else { return }
+        guard level.rank >= least.rank else { return }
         let time = Telemetry.Timestamp.text(secondsSince1970: WallClock.secondsSince1970)
         let line =
-            switch configuration.logFormat {
+            switch format {
             case .text: "\(time) \(level.rawValue) \(process): \(LogText.singleLine(message))\n"
             case .json:
                 #"{"time":"\#(time)","level":"\#(level.rawValue)","process":"\#(process)","message":\#(LogText.json(message))}"#

@@ -20,7 +20,10 @@ extension Console {
             readKeeper: { KeeperView.read(from: $0) },
             readFile: { file($0) },
             now: { Timestamp(secondsSince1970: WallClock.secondsSince1970) },
-            processes: Processes(agent: { runAgent($0) }, worker: { runWorker($0) }, controller: { runController($0) })
+            processes: Processes(
+                agent: { runAgent($0) }, worker: { runWorker($0) },
+                embeddedController: { runEmbeddedController($0) }, subscriber: { runSubscriber($0) },
+                controller: { runController($0) })
         )
     }
 

@@ -22,24 +22,31 @@ package struct Console {
     package var readFile: (String) -> String?
     /// The wall's clock.
     package var now: () -> Timestamp
-    /// The processes that `agent`, `worker` and `controller` become.
+    /// The processes that commands become.
     package var processes: Processes
 
-    /// The processes of the agent; each function returns when the process is to end, with its exit status.
+    /// The processes; each function returns when the process is to end, with its exit status.
     package struct Processes {
         /// The keeper, which starts the others.
         package var agent: (AgentConfiguration) -> Int32
         /// The data plane; takes what the keeper wrote on its command line.
         package var worker: ([String]) -> Int32
         /// The embedded controller; takes what the keeper wrote on its command line.
-        package var controller: ([String]) -> Int32
+        package var embeddedController: ([String]) -> Int32
+        /// The link to a controller elsewhere; takes what the keeper wrote on its command line.
+        package var subscriber: ([String]) -> Int32
+        /// A controller without an agent.
+        package var controller: (ControllerSettings) -> Int32
 
         package init(
             agent: @escaping (AgentConfiguration) -> Int32, worker: @escaping ([String]) -> Int32,
-            controller: @escaping ([String]) -> Int32
+            embeddedController: @escaping ([String]) -> Int32, subscriber: @escaping ([String]) -> Int32,
+            controller: @escaping (ControllerSettings) -> Int32
         ) {
             self.agent = agent
             self.worker = worker
+            self.embeddedController = embeddedController
+            self.subscriber = subscriber
             self.controller = controller
         }
     }

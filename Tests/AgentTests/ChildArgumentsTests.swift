@@ -6,10 +6,13 @@ import Testing
 @Suite struct `The arguments of a child process` {
     @Test func `bring every field of the configuration back`() throws {
         let configuration = AgentConfiguration(
-            manifestDirectory: "/a b/\"mesh\"/ü",
-            authority: .init(
-                directory: "/ca",
-                files: .init(certificate: "/c.pem", key: "/k.pem", chain: "/chain.pem", root: "/r.pem")),
+            controller: .embedded(
+                .init(
+                    manifestDirectory: "/a b/\"mesh\"/ü",
+                    authority: .init(
+                        directory: "/ca",
+                        files: .init(certificate: "/c.pem", key: "/k.pem", chain: "/chain.pem", root: "/r.pem")),
+                    listenAddress: "[::]:15012")),
             node: "node-7", trustDomain: "example.org", rootNamespaces: ["root"], runDirectory: "/run/x", loops: 3,
             logFormat: .json, logLevel: .debug, metricsPort: 1, readinessPort: 2, drainDeadlineSeconds: 5,
             withdrawsOnExit: true)
@@ -17,7 +20,7 @@ import Testing
     }
 
     @Test func `bring the defaults back`() throws {
-        let configuration = AgentConfiguration(manifestDirectory: "/m", node: "n")
+        let configuration = AgentConfiguration(controller: .remote(.init(address: "h:1")), node: "n")
         #expect(ChildArguments.decode(try ChildArguments.encode(configuration)) == configuration)
     }
 

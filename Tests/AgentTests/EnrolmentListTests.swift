@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct `The list of pods that the keeper was told` {
     private func wanted(_ name: String, _ address: String, excluding ports: [UInt16] = []) -> ControllerToKeeper {
-        .podWanted(PodWish(Samples.pod(name, address, excluding: ports), isStrict: false))
+        .podWanted(PodWish(Samples.pod(name, address, excluding: ports)))
     }
 
     @Test func `begins with all of them and says when they are complete`() {
@@ -66,18 +66,20 @@ import Testing
 
     @Test func `says again how a pod is captured that is STRICT from now on`() {
         var list = EnrolmentList()
-        let pods = [Samples.pod("a", "10.0.0.1")]
-        _ = list.replace(with: pods)
-        let steps = list.replace(with: pods, strict: [Samples.uid("a")])
-        #expect(steps.messages == [.podWanted(PodWish(pods[0], isStrict: true))])
-        #expect(list.replace(with: pods, strict: [Samples.uid("a")]).messages.isEmpty)
+        var pod = Samples.pod("a", "10.0.0.1")
+        _ = list.replace(with: [pod])
+        pod.isStrict = true
+        let steps = list.replace(with: [pod])
+        #expect(steps.messages == [.podWanted(PodWish(pod))])
+        #expect(PodWish(pod).options == [.dropsNonTCPInbound, .abortsOldInbound])
+        #expect(list.replace(with: [pod]).messages.isEmpty)
     }
 
     @Test func `excludes outbound ports of both families and prefixes with all ports`() throws {
         var pod = Samples.pod("a", "10.0.0.1")
-        pod.exclusions.outboundPorts = [5432]
-        pod.exclusions.outboundPrefixes = [try #require(IPPrefix("10.9.0.0/16"))]
-        let wish = PodWish(pod, isStrict: false)
+        pod.excludedOutboundPorts = [5432]
+        pod.excludedOutboundPrefixes = [try #require(IPPrefix("10.9.0.0/16"))]
+        let wish = PodWish(pod)
         #expect(
             wish.excludedOutbound.map { "\($0.prefix) \($0.ports.lowerBound)-\($0.ports.upperBound)" }
                 == ["10.9.0.0/16 0-65535", "0.0.0.0/0 5432-5432", "::/0 5432-5432"])

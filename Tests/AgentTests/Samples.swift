@@ -7,6 +7,7 @@ import Kernel
 import Mesh
 import Resources
 import TestSupport
+import XDS
 
 @testable import Agent
 
@@ -17,17 +18,22 @@ enum Samples {
 
     static func configuration(manifests: String = "/etc/mesh", authority: String = "/tmp/ca") -> AgentConfiguration {
         AgentConfiguration(
-            manifestDirectory: manifests, authority: AgentConfiguration.Authority(directory: authority), node: "node-a")
+            controller: .embedded(
+                .init(manifestDirectory: manifests, authority: AuthorityLocation(directory: authority))),
+            node: "node-a")
+    }
+
+    static func settings(authority: AuthorityLocation) -> ControllerSettings {
+        ControllerSettings(source: .init(manifestDirectory: "/etc/mesh", authority: authority))
     }
 
     static func uid(_ name: String) -> WorkloadUID {
         WorkloadUID(cluster: "Kubernetes", podNamespace: "shop", podName: name)
     }
 
-    static func pod(_ name: String, _ address: String, excluding ports: [UInt16] = []) -> Controller.PodEnrolment {
-        Controller.PodEnrolment(
-            podUID: "shop/\(name)", workload: uid(name), namespace: "shop", name: name, addresses: [ip(address)],
-            exclusions: CaptureExclusions(inboundPorts: ports))
+    static func pod(_ name: String, _ address: String, excluding ports: [UInt16] = []) -> EnrolledPod {
+        EnrolledPod(
+            uid: uid(name), namespace: "shop", name: name, addresses: [ip(address)], excludedInboundPorts: ports)
     }
 
     static func workload(_ name: String, _ address: String, services: [NamespacedName] = [], isHealthy: Bool = true)

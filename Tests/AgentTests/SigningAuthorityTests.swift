@@ -12,8 +12,8 @@ import XDS
 
     init() throws {
         directory = try TemporaryDirectory()
-        authority = try SigningAuthority(Samples.configuration(authority: directory.path))
-        authority.identitiesOnNode = [Samples.web]
+        authority = try SigningAuthority(Samples.settings(authority: .init(directory: directory.path)))
+        authority.identities = IdentitiesByNode(["node-a": [Samples.web], "node-b": [Samples.api]])
     }
 
     private func request(_ identity: SPIFFEID, key: PrivateKey) throws -> CertificateRequest {
@@ -24,7 +24,7 @@ import XDS
 
     @Test func `signs an identity that has a pod on this node, and sends the root along`() throws {
         let key = try PrivateKey.generate()
-        let response = authority.answer(try request(Samples.web, key: key))
+        let response = authority.answer(try request(Samples.web, key: key), node: "node-a")
         #expect(response.id == 5)
         guard case .issued(let chain) = response.outcome else {
             Issue.record("refused: \(response.outcome)")
@@ -38,7 +38,7 @@ import XDS
     }
 
     @Test func `refuses an identity without a pod on this node, by its name`() throws {
-        let response = authority.answer(try request(Samples.api, key: PrivateKey.generate()))
+        let response = authority.answer(try request(Samples.api, key: PrivateKey.generate()), node: "node-a")
         guard case .refused(let reason) = response.outcome else {
             Issue.record("signed for another node")
             return
@@ -48,8 +48,8 @@ import XDS
 
     @Test func `refuses an identity whose last pod left`() throws {
         let asked = try request(Samples.web, key: PrivateKey.generate())
-        authority.identitiesOnNode = []
-        guard case .refused = authority.answer(asked).outcome else {
+        authority.identities = IdentitiesByNode()
+        guard case .refused = authority.answer(asked, node: "node-a").outcome else {
             Issue.record("signed for a pod that is gone")
             return
         }
@@ -58,22 +58,22 @@ import XDS
     @Test(arguments: ["", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"])
     func `refuses what is no request`(pem: String) {
         let asked = CertificateRequest(id: 6, signingRequestPEM: pem, identity: Samples.web)
-        guard case .refused = authority.answer(asked).outcome else {
+        guard case .refused = authority.answer(asked, node: "node-a").outcome else {
             Issue.record("signed nonsense")
             return
         }
     }
 
     @Test func `is the same after a restart`() throws {
-        let again = try SigningAuthority(Samples.configuration(authority: directory.path))
+        let again = try SigningAuthority(Samples.settings(authority: .init(directory: directory.path)))
         #expect(again.certificates == authority.certificates)
-        try authority.reopen()
+        #expect(authority.refresh() == .unchanged)
         #expect(again.certificates == authority.certificates)
     }
 
     @Test func `does not start for what is no trust domain`() {
-        var configuration = Samples.configuration(authority: directory.path)
-        configuration.trustDomain = "Not A Domain"
-        #expect(throws: AgentError.self) { try SigningAuthority(configuration) }
+        var settings = Samples.settings(authority: .init(directory: directory.path))
+        settings.trustDomain = "Not A Domain"
+        #expect(throws: AgentError.self) { try SigningAuthority(settings) }
     }
 }

@@ -42,7 +42,8 @@ import Testing
         #expect(status == 0)
         #expect(transcript.errors.isEmpty)
         #expect(transcript.output.contains("meshnode agent --config DIR"))
-        #expect(!transcript.output.contains("controller"))
+        #expect(!transcript.output.contains("embedded-controller"))
+        #expect(!transcript.output.contains("subscriber"))
     }
 
     @Test func `without a command gets help`() {
@@ -51,7 +52,7 @@ import Testing
 
     @Test func `that starts an agent hands over every option`() throws {
         let (status, transcript) = run(
-            "agent", "--config", "/etc/mesh", "--ca-directory", "/ca", "--ca-cert", "c", "--ca-key", "k", "--ca-root",
+            "agent", "--config", "/etc/mesh", "--listen", "10.0.0.1:15012", "--ca-directory", "/ca", "--ca-cert", "c", "--ca-key", "k", "--ca-root",
             "r",
             "--ca-chain", "i", "--node", "n1", "--trust-domain", "prod.example", "--root-namespace", "root",
             "--root-namespace", "old",
@@ -61,8 +62,12 @@ import Testing
         #expect(
             transcript.agents == [
                 AgentConfiguration(
-                    manifestDirectory: "/etc/mesh",
-                    authority: .init(directory: "/ca", files: .init(certificate: "c", key: "k", chain: "i", root: "r")),
+                    controller: .embedded(
+                        .init(
+                            manifestDirectory: "/etc/mesh",
+                            authority: .init(
+                                directory: "/ca", files: .init(certificate: "c", key: "k", chain: "i", root: "r")),
+                            listenAddress: "10.0.0.1:15012")),
                     node: "n1", trustDomain: "prod.example", rootNamespaces: ["root", "old"], runDirectory: "/run/m",
                     loops: 3,
                     logFormat: .json, logLevel: .debug, metricsPort: 1, readinessPort: 2, drainDeadlineSeconds: 300,
@@ -72,13 +77,49 @@ import Testing
 
     @Test func `that starts an agent with nothing but a directory gets the defaults`() {
         let (_, transcript) = run("agent", "--config", "/etc/mesh")
-        #expect(transcript.agents == [AgentConfiguration(manifestDirectory: "/etc/mesh", node: "node-a")])
+        #expect(
+            transcript.agents == [
+                AgentConfiguration(controller: .embedded(.init(manifestDirectory: "/etc/mesh")), node: "node-a")
+            ])
         #expect(transcript.agents.first?.socketPath == ReportOptions.defaultSocket)
+    }
+
+    @Test func `that starts an agent elsewhere than its controller says where that is`() {
+        let (_, transcript) = run(
+            "agent", "--controller", "10.0.0.1:15012", "--join-token", "/token", "--state-directory", "/state")
+        #expect(
+            transcript.agents.map(\.controller) == [
+                .remote(.init(address: "10.0.0.1:15012", joinTokenFile: "/token", stateDirectory: "/state"))
+            ])
+    }
+
+    @Test(arguments: [
+        ["agent"], ["agent", "--config", "/m", "--controller", "h:1"], ["agent", "--controller", "10.0.0.1"],
+        ["agent", "--controller", "fd00::1:15012"], ["agent", "--controller", ":15012"],
+        ["agent", "--config", "/m", "--join-token", "/t"], ["agent", "--controller", "h:1", "--listen", "[::]:1"],
+        ["agent", "--config", "/m", "--listen", "15012"], ["controller"],
+        ["controller", "--config", "/m", "--listen", "here"],
+    ])
+    func `that contradicts itself about the controller is refused`(arguments: [String]) {
+        let (status, transcript) = run(arguments)
+        #expect(status == 64)
+        #expect(transcript.output.isEmpty)
+        #expect(transcript.agents.isEmpty)
+    }
+
+    @Test func `that runs a controller alone hands over its settings`() {
+        let (status, transcript) = run("controller", "--config", "/m", "--listen", "[::1]:1", "--log-format", "json")
+        #expect(status == 11)
+        #expect(
+            transcript.controllers == [
+                ControllerSettings(source: .init(manifestDirectory: "/m", listenAddress: "[::1]:1"), logFormat: .json)
+            ])
     }
 
     @Test func `of a child process passes what the keeper wrote`() {
         #expect(run("worker", "--anything", "3").transcript.children == [["worker", "--anything", "3"]])
-        #expect(run("controller", "--loops", "x").status == 9)
+        #expect(run("embedded-controller", "--loops", "x").status == 9)
+        #expect(run("subscriber", "x").status == 10)
     }
 }
 

@@ -10,6 +10,7 @@ final class Transcript {
     var askedSockets: [String] = []
     var askedPaths: [String] = []
     var agents: [AgentConfiguration] = []
+    var controllers: [ControllerSettings] = []
     var children: [[String]] = []
     var looks = 0
 }
@@ -28,6 +29,14 @@ struct ScriptedAgent: AgentClient {
 /// Runs one command line against a scripted agent.
 func run(
     _ arguments: String..., environment: [String: String] = [:], isTerminal: Bool = false, looks: Int = 0,
+    answer: @escaping (String) throws -> [UInt8] = { _ in throw CommandError(.unreachable, "nobody there") }
+) -> (status: Int32, transcript: Transcript) {
+    run(arguments, environment: environment, isTerminal: isTerminal, looks: looks, answer: answer)
+}
+
+/// As above, with the arguments as a list.
+func run(
+    _ arguments: [String], environment: [String: String] = [:], isTerminal: Bool = false, looks: Int = 0,
     answer: @escaping (String) throws -> [UInt8] = { _ in throw CommandError(.unreachable, "nobody there") }
 ) -> (status: Int32, transcript: Transcript) {
     let transcript = Transcript()
@@ -52,8 +61,14 @@ func run(
             worker: {
                 transcript.children.append(["worker"] + $0); return 8
             },
+            embeddedController: {
+                transcript.children.append(["embedded-controller"] + $0); return 9
+            },
+            subscriber: {
+                transcript.children.append(["subscriber"] + $0); return 10
+            },
             controller: {
-                transcript.children.append(["controller"] + $0); return 9
+                transcript.controllers.append($0); return 11
             })
     )
     return (Program.run(arguments, on: console), transcript)

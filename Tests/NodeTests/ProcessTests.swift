@@ -60,13 +60,16 @@ extension OnTwoNodes {
             #expect(try echo() == "x|eof")
         }
 
-        @Test func `a controller that is killed is replaced, and traffic does not notice`() throws {
-            let agent = try mesh.agent(.b)
-            let before = try agent.child("controller")
+        @Test(arguments: [(Node.a, "embedded-controller"), (.b, "subscriber")])
+        func `a controller or subscriber that is killed is replaced, and traffic does not notice`(
+            node: Node, role: String
+        ) throws {
+            let agent = try mesh.agent(node)
+            let before = try agent.child(role)
             let held = try Dialogue.holding(mesh.machine, in: web.name, to: mesh.address(api), PodServer.echo)
             kill(before, SIGKILL)
             #expect(try echo() == "x|eof")
-            try eventually("another controller runs") { try agent.child("controller") != before }
+            try eventually("another controller runs") { try agent.child(role) != before }
             try eventually("the worker listens to it") { try agent.status["controller"]["state"].text == "OK" }
             #expect(try held.say("ping") == "pong")
             // It works: a change is applied.
@@ -88,7 +91,7 @@ extension OnTwoNodes {
 
         @Test func `an agent that is killed leaves its pods closed, and another takes over`() throws {
             let agent = try mesh.agent(.b)
-            let children = [try agent.child("worker"), try agent.child("controller")]
+            let children = [try agent.child("worker"), try agent.child("subscriber")]
             kill(agent.pid, SIGKILL)
             _ = try agent.waitForExit()
             try eventually("its children end") { children.allSatisfy { kill($0, 0) != 0 } }

@@ -13,7 +13,12 @@ import sys
 C_MODULES = {"CLinux": "Kernel", "CNetfilter": "Capture", "COpenSSL": "TLS", "CNghttp2": "HTTP"}
 
 # Targets that may use FoundationEssentials; the whole of Foundation is for none.
-FOUNDATION_TARGETS = {"Resources", "XDS", "Controller", "Agent", "CommandLine", "CertificateAuthority"}
+FOUNDATION_TARGETS = {
+    "Resources", "XDS", "Controller", "ControlPlane", "Agent", "CommandLine", "CertificateAuthority", "PolicyVerdicts"
+}
+
+# Targets that import Glibc: Kernel, and the plugin, which must not need anything.
+GLIBC_TARGETS = {"Kernel", "meshnode-cni"}
 
 # Targets that get time and randomness as arguments, and never log.
 PURE_TARGETS = {"Addressing", "Bytes", "Mesh", "HTTP", "TLS", "Tunnel"}
@@ -143,8 +148,7 @@ def glibc(root, sources):
         if source.is_generated:
             continue
         for index, _, module in source.imports():
-            # meshnode-cni is static and has nothing but CNI: it makes its few calls itself.
-            if module in ("Glibc", "Musl", "Darwin", "Bionic") and source.target not in ("Kernel", "meshnode-cni"):
+            if module in ("Glibc", "Musl", "Darwin", "Bionic") and source.target not in GLIBC_TARGETS:
                 yield source.at(index, f"{module} is for Kernel only")
             if module.startswith("Foundation"):
                 if module != "FoundationEssentials":

@@ -4,66 +4,86 @@ internal import Keeper
 internal import Kernel
 internal import Mesh
 internal import Resources
-internal import Transport
 internal import XDS
 
-/// The embedded controller: reads the manifests, tells the keeper which pods to capture and the workers what the mesh
-/// is, and signs certificates for pods of its node. One thread, one event loop.
+/// The mesh's controller: reads the manifests, tells agents what the mesh is and which of their pods to capture, signs
+/// certificates, and gathers what the agents report. One event loop; what the network brings is posted to it.
 ///
-///     directory ──> changes ──> delta server ──> workers
-///                └> enrolments ──> keeper
-///                └> identities on this node ──> may this be signed?
-final class ControllerProcess: EventHandler {
-    private let configuration: AgentConfiguration
-    private let loop: EventLoop
-    private let resources: LoopResources
-    private let log: ProcessLog
-    private let listener: Descriptor
-    private let keeper: KeeperChannel<KeeperNothing, ControllerToKeeper>
-    private let authority: SigningAuthority
-    private var server = DeltaServer()
-    private var workers: [UInt64: ChannelConnection] = [:]
-    private var workerCount: UInt64 = 0
-    private var enrolments = EnrolmentList()
-    private var report = ControllerReport()
-    private var isLoaded = false
+///     directory ──> changes ──> publisher ──> this node's worker, and agents of other nodes
+///                └> enrolments ──> this node's keeper, and agents of other nodes
+///                └> identities of each node ──> may this be signed?
+///
+/// As the child of an agent it serves that node; `meshnode controller` is one without a node of its own.
+final class ControllerProcess {
+    let settings: ControllerSettings
+    let loop: EventLoop
+    let log: ProcessLog
+    let publisher: MeshPublisher
+    let authority: SigningAuthority
+    let remoteNodes: RemoteNodes
+    /// The node that it is a child on.
+    let node: String?
+    private(set) var nodeServer: NodeServer?
+    /// Serves other nodes; nil if there are none.
+    var network: NetworkServer?
+    private var admin: AdminServer?
+    private(set) var mesh = BuiltMesh()
+    private var problems: [Resources.ManifestProblem] = []
+    private(set) var report = ControllerReport()
+    private(set) var updatedAt: ContinuousClock.Instant?
     private var updates: UInt64 = 0
+    var reports = ReportBook()
 
+    /// How often the authority is looked at: it may have been renewed or rotated.
+    private static let authorityInterval = Duration.seconds(1)
+
+    /// - Parameter node: the node whose keeper started it; nil without one.
     /// Throws if the authority cannot be opened; its message says what to do.
-    init(
-        _ configuration: AgentConfiguration, keeper: consuming MessageSocket, listener: consuming Descriptor,
-        log: ProcessLog
-    ) throws {
-        self.configuration = configuration
+    init(_ settings: ControllerSettings, node: String?, log: ProcessLog) throws {
+        self.settings = settings
+        self.node = node
         self.log = log
-        self.listener = listener
         loop = try EventLoop()
-        resources = LoopResources(loop: loop)
-        self.keeper = KeeperChannel(keeper, loop: loop)
-        authority = try SigningAuthority(configuration)
+        publisher = MeshPublisher(log: log)
+        authority = try SigningAuthority(settings)
+        remoteNodes = RemoteNodes(log: log)
     }
 
-    /// Serves until the keeper is gone.
+    /// Serves the processes of the agent whose child it is, too. Called before `run`.
+    func serveNode(keeper: consuming MessageSocket, listener: consuming Descriptor) throws {
+        let server = NodeServer(
+            keeper: keeper, listener: listener, loop: loop, publisher: publisher, log: log, delegate: self)
+        try server.start()
+        nodeServer = server
+    }
+
+    /// Answers those who ask about the whole mesh, on `listener`, a unix socket that listens.
+    func serveAdmin(_ listener: consuming Descriptor) throws {
+        let server = AdminServer()
+        let process = LoopConfined(self)
+        try server.serve(listener) { [loop] path, complete in
+            loop.post { complete(.json(ControllerDesk.answer(path, process.value.deskState))) }
+        }
+        admin = server
+    }
+
+    /// Serves until the loop is stopped.
     func run() throws {
-        guard let trustDomain = TrustDomain(configuration.trustDomain) else {
-            throw AgentError(.badConfiguration, "'\(configuration.trustDomain)' is not a trust domain")
+        guard let trustDomain = TrustDomain(settings.trustDomain) else {
+            throw AgentError(.badConfiguration, "'\(settings.trustDomain)' is not a trust domain")
         }
-        try keeper.start { _, _ in
-        } onEnd: { [self] cause in
-            log.write(.notice, "controller ends: \(cause)")
-            loop.stop()
-        }
-        _ = try loop.register(listener.raw, .level, handler: self)
         let parameters = MeshParameters(
-            trustDomain: trustDomain, rootNamespaces: configuration.rootNamespaces,
-            excludedNamespaces: Set(["kube-system", "meshnode-system"] + configuration.rootNamespaces))
-        let source = try DirectorySource(root: configuration.manifestDirectory, parameters: parameters)
-        let driver = DirectoryDriver(source, loop: loop) { [self] in updated($0) }
+            trustDomain: trustDomain, rootNamespaces: settings.rootNamespaces,
+            excludedNamespaces: Set(NeverEnrolled.namespaces + settings.rootNamespaces))
+        let source = try DirectorySource(root: settings.source.manifestDirectory, parameters: parameters)
+        let driver = DirectoryDriver(source, loop: loop) { [unowned self] in updated($0) }
         try driver.start()
-        let renewal = Ticker(loop: loop, interval: .seconds(3600)) { [self] in renewAuthority() }
-        renewal.start()
+        let authorityTicker = Ticker(loop: loop, interval: Self.authorityInterval) { [unowned self] in
+            lookAtAuthority()
+        }
+        authorityTicker.start()
         try loop.run()
-        renewal.stop()
+        authorityTicker.stop()
         driver.stop()
     }
 
@@ -71,119 +91,84 @@ final class ControllerProcess: EventHandler {
 
     private func updated(_ update: DirectoryUpdate) {
         updates += 1
-        let pods = update.mesh.enrolments[configuration.node] ?? []
-        authority.identitiesOnNode = Set(
-            pods.compactMap { update.mesh.state.workloads[$0.workload]?.identity })
-        tellKeeper(pods, update.mesh.state)
-        let applied = server.applied(update.changes)
-        for problem in applied.problems { log.write(.error, "cannot be told to workers: \(problem)") }
-        send(applied.outgoing)
-        if !isLoaded {
-            isLoaded = true
-            send(server.initialSetApplied())
-        }
-        tellProblems(update.problems)
+        updatedAt = loop.now
+        mesh = update.mesh
+        authority.identities = IdentitiesByNode(mesh)
+        if let node { nodeServer?.enrol(mesh.enrolledPods(of: node)) }
+        remoteNodes.enrol { mesh.enrolledPods(of: $0) }
+        publisher.publish(update.changes)
+        publisher.completed()
+        logNew(update.problems)
+        problems = update.problems
+        tellReport()
     }
 
-    private func tellKeeper(_ pods: [Controller.PodEnrolment], _ state: MeshState) {
-        let strict = pods.map(\.workload).filter { state.refusesPlaintext($0) }
-        let steps = enrolments.replace(with: pods, strict: Set(strict))
-        for step in steps.messages { keeper.send(step) }
-        for problem in steps.problems { log.write(.error, problem) }
-    }
-
-    private func tellProblems(_ problems: [Resources.ManifestProblem]) {
-        let known = Set(report.problems)
-        report = ControllerReport(
-            snapshotVersion: String(updates), problems: problems.map(ControllerReport.Problem.init),
-            authority: authority.certificates)
-        for (problem, told) in zip(problems, report.problems) where !known.contains(told) {
+    private func logNew(_ new: [Resources.ManifestProblem]) {
+        let known = Set(problems)
+        for problem in new where !known.contains(problem) {
             log.write(problem.severity == .error ? .error : .warning, problem.description)
         }
-        for worker in workers.values { worker.send(.controllerReport(report)) }
     }
 
-    private func renewAuthority() {
-        do {
-            try authority.reopen()
-        } catch {
-            log.write(.error, "\(error)")
+    private func tellReport() {
+        report = ControllerReport(
+            snapshotVersion: String(updates), problems: problems.map(ControllerReport.Problem.init),
+            authority: authority.certificates, trustBundlePEM: authority.running.trustBundlePEM,
+            revokedSerials: authority.running.revokedSerials)
+        nodeServer?.tell(report)
+        remoteNodes.tell(report)
+    }
+
+    private func lookAtAuthority() {
+        network?.tick()
+        switch authority.refresh() {
+        case .unchanged: break
+        case .changed:
+            log.write(.notice, "the certificate authority changed: every agent is told")
+            network?.authorityChanged()
+            tellReport()
+        case .failed(let error): log.write(.error, "\(error); what was read before stays in force")
         }
     }
 
-    // MARK: The workers
+    // MARK: What agents ask
 
-    func ready(_ readiness: Readiness) {
-        while true {
-            switch UnixSocket.accept(listener) {
-            case .accepted(let stream): serve(stream)
-            case .wouldBlock: return
-            case .failed: return
+    /// Whether a pod of `node` that is being started is to be captured.
+    func verdict(on question: PodQuestion, node: String) -> XDS.PodVerdict {
+        guard publisher.isComplete else {
+            return XDS.PodVerdict(id: question.id, outcome: .unknown(reason: "the controller has not read its manifests yet"))
+        }
+        let decision = mesh.decision(namespace: question.namespace, name: question.name, uid: question.uid)
+        let outcome: XDS.PodVerdict.Outcome =
+            switch decision {
+            case .capture(let pod): .capture(EnrolledPod(pod, isStrict: mesh.state.refusesPlaintext(pod.workload)))
+            case .leave(let reason): .leave(reason: reason)
+            case .unknown(let reason): .unknown(reason: reason)
             }
-        }
+        return XDS.PodVerdict(id: question.id, outcome: outcome)
     }
 
-    private func serve(_ stream: consuming Descriptor) {
-        workerCount += 1
-        let id = workerCount
-        let channel = ChannelConnection(stream, resources: resources)
-        workers[id] = channel
-        server.connected(id)
-        do {
-            try channel.start { [self] in
-                received($0, from: id)
-            } onEnd: { [self] _ in
-                gone(id)
-            }
-            channel.send(.controllerReport(report))
-        } catch {
-            log.write(.warning, "a worker's channel cannot be served: \(error)")
-            gone(id)
-        }
-    }
-
-    private func received(_ message: ChannelMessage, from id: UInt64) {
-        switch message {
-        case .discoveryRequest(let request):
-            let received = server.received(request, from: id)
-            if let refusal = received.refusal { log.write(.error, "a worker refused configuration: \(refusal)") }
-            send(received.outgoing)
-        case .certificateRequest(let request):
-            workers[id]?.send(.certificateResponse(authority.answer(request)))
-        case .discoveryResponse, .certificateResponse, .controllerReport:
-            log.write(.warning, "a worker sent a message that only controllers send")
-            workers[id]?.close()
-            gone(id)
-        }
-    }
-
-    private func send(_ outgoing: [DeltaServer.Outgoing]) {
-        for item in outgoing { workers[item.client]?.send(.discoveryResponse(item.response)) }
-    }
-
-    private func gone(_ id: UInt64) {
-        workers[id] = nil
-        server.disconnected(id)
+    /// What the agents of all nodes have reported.
+    func meshReport(id: UInt64) -> MeshReport {
+        MeshReport(id: id, nodes: reports.nodes(at: loop.now), controllerJSON: ReportCoding.encode(facts))
     }
 }
 
-/// The keeper says nothing to the controller: any message is a mistake.
-enum KeeperNothing: KeeperMessage {
-    var descriptorCount: Int { 0 }
-
-    init(kind: UInt8, reader: inout MessageReader) throws(KeeperError) {
-        throw KeeperError(.malformedMessage, "kind \(kind) from the keeper to the controller")
+extension ControllerProcess: NodeServer.Delegate {
+    func certificateRequested(_ request: CertificateRequest, answer: @escaping (CertificateResponse) -> Void) {
+        answer(authority.answer(request, node: node ?? ""))
     }
 
-    func write(to writer: inout MessageWriter) throws(KeeperError) {}
-}
+    func podQuestioned(_ question: PodQuestion, answer: @escaping (XDS.PodVerdict) -> Void) {
+        answer(verdict(on: question, node: node ?? ""))
+    }
 
-extension MeshState {
-    /// STRICT holds for the whole workload, without exceptions by port.
-    fileprivate func refusesPlaintext(_ uid: WorkloadUID) -> Bool {
-        workloads[uid]?.policies.contains { name in
-            guard let policy = policies[name], policy.origin == .peerAuthentication else { return false }
-            return policy.rules.contains { rule in rule.clauses.allSatisfy { $0.kind == .from } }
-        } ?? false
+    func nodeReported(_ report: NodeReport) {
+        guard let node else { return }
+        reports.received(report, from: node, at: loop.now)
+    }
+
+    func meshReportRequested(_ id: UInt64, answer: @escaping (MeshReport) -> Void) {
+        answer(meshReport(id: id))
     }
 }

@@ -109,6 +109,7 @@ extension ControllerReport {
         message.authority = authority.map(\.message)
         message.trustBundlePem = trustBundlePEM
         message.revokedSerials = revokedSerials
+        message.linkTrouble = linkTrouble
         return message
     }
 
@@ -116,7 +117,7 @@ extension ControllerReport {
         self.init(
             snapshotVersion: message.snapshotVersion, problems: message.problems.map(Problem.init),
             authority: message.authority.map(AuthorityCertificate.init), trustBundlePEM: message.trustBundlePem,
-            revokedSerials: message.revokedSerials)
+            revokedSerials: message.revokedSerials, linkTrouble: message.linkTrouble)
     }
 }
 

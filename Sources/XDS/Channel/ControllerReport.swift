@@ -74,15 +74,19 @@ package struct ControllerReport: Hashable, Sendable {
     package var trustBundlePEM: String
     /// Serial numbers of certificates that count no longer: hexadecimal, lower case.
     package var revokedSerials: [String]
+    /// Why the mesh's controller cannot be reached from this node; empty if it can. Filled in on the node.
+    package var linkTrouble: String
 
     package init(
         snapshotVersion: String = "", problems: [Problem] = [], authority: [AuthorityCertificate] = [],
-        trustBundlePEM: String = "", revokedSerials: [String] = []
+        trustBundlePEM: String = "", revokedSerials: [String] = [],
+        linkTrouble: String = ""
     ) {
         self.snapshotVersion = snapshotVersion
         self.problems = problems
         self.authority = authority
         self.trustBundlePEM = trustBundlePEM
         self.revokedSerials = revokedSerials
+        self.linkTrouble = linkTrouble
     }
 }

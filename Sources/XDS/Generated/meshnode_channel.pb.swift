@@ -226,6 +226,9 @@ package nonisolated struct Meshnode_Wire_ControllerReport: Sendable {
   /// Serial numbers of certificates that count no longer: hexadecimal, lower case.
   package var revokedSerials: [String] = []
 
+  /// Why the mesh's controller cannot be reached from this node; empty if it can. Filled in on the node.
+  package var linkTrouble: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -929,7 +932,7 @@ nonisolated extension Meshnode_Wire_CertificateResponse: SwiftProtobuf.Message, 
 
 nonisolated extension Meshnode_Wire_ControllerReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ControllerReport"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}snapshot_version\0\u{1}problems\0\u{1}authority\0\u{3}trust_bundle_pem\0\u{3}revoked_serials\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}snapshot_version\0\u{1}problems\0\u{1}authority\0\u{3}trust_bundle_pem\0\u{3}revoked_serials\0\u{3}link_trouble\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -942,6 +945,7 @@ nonisolated extension Meshnode_Wire_ControllerReport: SwiftProtobuf.Message, Swi
       case 3: try { try decoder.decodeRepeatedMessageField(value: &self.authority) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.trustBundlePem) }()
       case 5: try { try decoder.decodeRepeatedStringField(value: &self.revokedSerials) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.linkTrouble) }()
       default: break
       }
     }
@@ -963,6 +967,9 @@ nonisolated extension Meshnode_Wire_ControllerReport: SwiftProtobuf.Message, Swi
     if !self.revokedSerials.isEmpty {
       try visitor.visitRepeatedStringField(value: self.revokedSerials, fieldNumber: 5)
     }
+    if !self.linkTrouble.isEmpty {
+      try visitor.visitSingularStringField(value: self.linkTrouble, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -972,6 +979,7 @@ nonisolated extension Meshnode_Wire_ControllerReport: SwiftProtobuf.Message, Swi
     if lhs.authority != rhs.authority {return false}
     if lhs.trustBundlePem != rhs.trustBundlePem {return false}
     if lhs.revokedSerials != rhs.revokedSerials {return false}
+    if lhs.linkTrouble != rhs.linkTrouble {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

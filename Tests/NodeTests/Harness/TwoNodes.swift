@@ -82,11 +82,38 @@ final class TwoNodes {
     func startAgent(_ node: Node, _ more: [String] = [], isClogged: Bool = false) throws {
         agents[node] = try Agent(
             machine, in: node.rawValue, directory: directory, name: "agent-\(node.rawValue)", isClogged: isClogged,
-            arguments: [
-                "--config", manifests.directory, "--ca-directory", directory + "/ca", "--node", "node-\(node.rawValue)",
-                "--drain-deadline", "15s", "--log-format", node == .a ? "json" : "text",
+            arguments: try controllerArguments(node) + [
+                "--node", "node-\(node.rawValue)", "--drain-deadline", "15s", "--log-format",
+                node == .a ? "json" : "text",
             ] + more)
     }
+
+    /// The controller is on node a; node b joins with a token.
+    private func controllerArguments(_ node: Node) throws -> [String] {
+        let authority = directory + "/ca"
+        switch node {
+        case .a:
+            return [
+                "--config", manifests.directory, "--ca-directory", authority, "--listen", controllerAddress,
+            ]
+        case .b:
+            let token = directory + "/token-b"
+            if !FileManager.default.fileExists(atPath: token) {
+                let command = [
+                    try AgentBinary.path, "token", "create", "--node", "node-b", "--ca-directory", authority,
+                ]
+                let result = try Command.run(command)
+                guard result.status == 0 else { throw CommandFailed(description: result.errors) }
+                try Data(result.output.utf8).write(to: URL(fileURLWithPath: token))
+            }
+            return [
+                "--controller", controllerAddress, "--join-token", token, "--state-directory", directory + "/state-b",
+            ]
+        }
+    }
+
+    /// Where node b finds the controller.
+    var controllerAddress: String { "\(machine.nodeV4(.a)):15012" }
 
     func waitUntilReady() throws {
         for node in Node.allCases {

@@ -24,7 +24,7 @@ extension WorkerProcess {
     private var controllerStatus: ControllerStatus {
         ControllerStatus(
             state: isConnectedToController ? .connected : hasSnapshot ? .lost : .connecting,
-            manifests: configuration.manifestDirectory, snapshotVersion: hasSnapshot ? snapshot.version : nil,
+            manifests: configuration.controllerPlace, snapshotVersion: hasSnapshot ? snapshot.version : nil,
             snapshotAgeSeconds: snapshotAge?.components.seconds, workloads: snapshot.workloadCount,
             services: snapshot.serviceCount, policies: snapshot.policyCount)
     }
@@ -80,12 +80,7 @@ extension WorkerProcess {
     }
 
     var manifestProblems: [Agent.ManifestProblem] {
-        (controllerReport?.problems ?? []).map { problem in
-            ManifestProblem(
-                file: problem.file, line: problem.line, field: problem.field, object: problem.object,
-                reason: problem.reason,
-                severity: problem.severity == .error ? .error : .warning)
-        }
+        (controllerReport?.problems ?? []).map { ManifestProblem($0) }
     }
 
     private var standingProblems: StandingProblems {

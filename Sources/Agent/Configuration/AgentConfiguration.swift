@@ -1,10 +1,8 @@
 /// What `meshnode agent` was asked to do: the command line, parsed once. The agent passes each part only the few
 /// fields that it needs.
 package struct AgentConfiguration: Codable, Sendable, Equatable {
-    /// The directory of Kubernetes manifests that is read and watched.
-    package var manifestDirectory: String
-    /// Where the certificate authority keeps its keys; made on first start with mode 0700.
-    package var authority: Authority
+    /// Where the configuration and the certificates come from.
+    package var controller: Controller
     /// Name of this node: the `spec.nodeName` of its pods.
     package var node: String
     /// The mesh's own trust domain.
@@ -30,14 +28,13 @@ package struct AgentConfiguration: Codable, Sendable, Equatable {
     package var withdrawsOnExit: Bool
 
     package init(
-        manifestDirectory: String, authority: Authority = Authority(), node: String,
+        controller: Controller, node: String,
         trustDomain: String = "cluster.local", rootNamespaces: [String] = ["meshnode-system", "istio-system"],
         runDirectory: String = "/run/meshnode", loops: Int? = nil, logFormat: LogFormat = .text,
         logLevel: LogLevel = .info, metricsPort: UInt16 = 15020, readinessPort: UInt16 = 15021,
         drainDeadlineSeconds: Int = 30, withdrawsOnExit: Bool = false
     ) {
-        self.manifestDirectory = manifestDirectory
-        self.authority = authority
+        self.controller = controller
         self.node = node
         self.trustDomain = trustDomain
         self.rootNamespaces = rootNamespaces
@@ -51,40 +48,62 @@ package struct AgentConfiguration: Codable, Sendable, Equatable {
         self.withdrawsOnExit = withdrawsOnExit
     }
 
+    /// Where the mesh's state comes from, for people: the directory of manifests, or the controller's address.
+    package var controllerPlace: String {
+        switch controller {
+        case .embedded(let source): source.manifestDirectory
+        case .remote(let remote): remote.address
+        }
+    }
+
     /// Path of the socket that the commands ask.
     package var socketPath: String { "\(runDirectory)/agent.sock" }
 }
 
 extension AgentConfiguration {
-    /// Whose certificates the mesh trusts, and who signs them.
-    package struct Authority: Codable, Sendable, Equatable {
-        /// Files of an authority that the operator brings, all in PEM.
-        package struct Files: Codable, Sendable, Equatable {
-            /// The issuing certificate.
-            package var certificate: String
-            /// Its private key.
-            package var key: String
-            /// The certificates between it and the root; nil if the root signed it.
-            package var chain: String?
-            /// The root certificates that peers are checked against.
-            package var root: String
+    /// Where the configuration and the certificates come from.
+    package enum Controller: Codable, Sendable, Equatable {
+        /// This agent embeds the mesh's controller.
+        case embedded(EmbeddedController)
+        /// The mesh's controller is elsewhere.
+        case remote(RemoteController)
+    }
 
-            package init(certificate: String, key: String, chain: String? = nil, root: String) {
-                self.certificate = certificate
-                self.key = key
-                self.chain = chain
-                self.root = root
-            }
+    /// A controller that is a child of this agent.
+    package struct EmbeddedController: Codable, Sendable, Equatable {
+        /// The directory of Kubernetes manifests that is read and watched.
+        package var manifestDirectory: String
+        /// Who signs the mesh's certificates.
+        package var authority: AuthorityLocation
+        /// Where agents of other nodes find it, `ADDRESS:PORT`; nil: it serves this node only.
+        package var listenAddress: String?
+        /// How long workloads' certificates are valid, in seconds.
+        package var certificateLifetimeSeconds: Int64
+
+        package init(
+            manifestDirectory: String, authority: AuthorityLocation = AuthorityLocation(), listenAddress: String? = nil,
+            certificateLifetimeSeconds: Int64 = 86_400
+        ) {
+            self.manifestDirectory = manifestDirectory
+            self.authority = authority
+            self.listenAddress = listenAddress
+            self.certificateLifetimeSeconds = certificateLifetimeSeconds
         }
+    }
 
-        /// Where an own authority is kept; made on first start.
-        package var directory: String
-        /// The operator's own authority; nil for the one in `directory`.
-        package var files: Files?
+    /// A controller that other agents share.
+    package struct RemoteController: Codable, Sendable, Equatable {
+        /// `HOST:PORT`.
+        package var address: String
+        /// File with the token by which this node joins; needed once, until it has a certificate.
+        package var joinTokenFile: String?
+        /// Where the node's key and certificate are kept; made on first start with mode 0700.
+        package var stateDirectory: String
 
-        package init(directory: String = "/var/lib/meshnode/ca", files: Files? = nil) {
-            self.directory = directory
-            self.files = files
+        package init(address: String, joinTokenFile: String? = nil, stateDirectory: String = "/var/lib/meshnode/node") {
+            self.address = address
+            self.joinTokenFile = joinTokenFile
+            self.stateDirectory = stateDirectory
         }
     }
 

@@ -1,9 +1,8 @@
 internal import Addressing
 internal import Capture
-internal import Controller
 internal import Keeper
 internal import Mesh
-internal import Resources
+internal import XDS
 
 /// Which pods the keeper was told to capture, and what to tell it when that changes.
 struct EnrolmentList {
@@ -17,20 +16,18 @@ struct EnrolmentList {
     private var isComplete = false
 
     /// From now on `pods` are to be captured, and no others. One that cannot be told of stays as it was told last, so
-    /// that a mistake in its manifest does not take it out of the mesh.
-    ///
-    /// - Parameter strict: those that refuse plaintext: what else than TCP comes in is dropped, and inbound connections
-    ///   from before their enrolment are cut.
-    mutating func replace(with pods: [Controller.PodEnrolment], strict: Set<WorkloadUID> = []) -> Steps {
+    /// that a mistake in its manifest does not take it out of the mesh. One without an address has not started: the
+    /// container runtime brings it to the keeper.
+    mutating func replace(with pods: [EnrolledPod]) -> Steps {
         var steps = Steps()
         var wanted: [WorkloadUID: PodWish] = [:]
-        for pod in pods {
-            let wish = PodWish(pod, isStrict: strict.contains(pod.workload))
+        for pod in pods where !pod.addresses.isEmpty {
+            let wish = PodWish(pod)
             do throws(KeeperError) {
                 _ = try ControllerToKeeper.podWanted(wish).encoded()
-                wanted[pod.workload] = wish
+                wanted[pod.uid] = wish
             } catch {
-                wanted[pod.workload] = told[pod.workload]
+                wanted[pod.uid] = told[pod.uid]
                 steps.problems.append("pod \(pod.namespace)/\(pod.name) cannot be captured as written: \(error)")
             }
         }
@@ -48,17 +45,20 @@ struct EnrolmentList {
 }
 
 extension PodWish {
-    init(_ pod: Controller.PodEnrolment, isStrict: Bool) {
-        let exclusions = pod.exclusions
+    /// One that refuses plaintext: what else than TCP comes in is dropped, and inbound connections from before its
+    /// enrolment are cut.
+    init(_ pod: EnrolledPod) {
         let everywhere = [IPPrefix("0.0.0.0/0"), IPPrefix("::/0")].compactMap { $0 }
-        let byPort = exclusions.outboundPorts.flatMap { port in
+        let byPort = pod.excludedOutboundPorts.flatMap { port in
             everywhere.map { ExcludedDestination($0, ports: port...port) }
         }
+        var options: Options = pod.isStrict ? [.dropsNonTCPInbound, .abortsOldInbound] : []
+        if pod.bypassesInbound { options.insert(.bypassesInbound) }
         self.init(
-            uid: pod.workload, namespace: pod.namespace, name: pod.name, addresses: pod.addresses,
-            excludedInboundPorts: exclusions.inboundPorts,
-            excludedOutbound: exclusions.outboundPrefixes.map { ExcludedDestination($0, ports: 0...UInt16.max) }
+            uid: pod.uid, namespace: pod.namespace, name: pod.name, addresses: pod.addresses,
+            excludedInboundPorts: pod.excludedInboundPorts,
+            excludedOutbound: pod.excludedOutboundPrefixes.map { ExcludedDestination($0, ports: 0...UInt16.max) }
                 + byPort,
-            options: isStrict ? [.dropsNonTCPInbound, .abortsOldInbound] : [])
+            options: options)
     }
 }

@@ -1,0 +1,19 @@
+internal import NIOHTTP1
+internal import XDS
+
+extension ManifestProblem {
+    /// As the controller told it.
+    init(_ problem: ControllerReport.Problem) {
+        self.init(
+            file: problem.file, line: problem.line, field: problem.field, object: problem.object,
+            reason: problem.reason, severity: problem.severity == .error ? .error : .warning)
+    }
+}
+
+extension AdminResponse {
+    /// An answer of the controller's desk.
+    static func json(_ answer: ControllerDesk.Answer) -> AdminResponse {
+        AdminResponse(
+            status: HTTPResponseStatus(statusCode: answer.status), contentType: "application/json", body: answer.body)
+    }
+}

@@ -1,0 +1,189 @@
+internal import ControlPlane
+internal import Kernel
+internal import Mesh
+internal import Synchronization
+internal import XDS
+
+/// The way to a controller elsewhere: joins the mesh if that is still to be done, dials for ever, and renews the node's
+/// certificate. Tells what happens by events, from threads of its own.
+///
+///     no certificate ──token──> joined ──> dialling <──> connected
+final class ControllerLink: Sendable {
+    /// What happens.
+    enum Event: Sendable {
+        case connected
+        case received(ChannelMessage)
+        /// There is no connection, and why; told for each attempt.
+        case disconnected(String)
+    }
+
+    private struct State {
+        var credential: NodeCredential?
+        var client: ControlPlaneClient?
+        var connection: ControllerConnection?
+        var running: Task<Void, Never>?
+        var onEvent: @Sendable (Event) -> Void = { _ in }
+    }
+
+    private let remote: AgentConfiguration.RemoteController
+    private let node: String
+    private let trustDomain: TrustDomain
+    private let files: NodeCredentialFiles
+    private let state = Mutex(State())
+
+    /// Between attempts to join, and looks whether the certificate is to be renewed.
+    private static let joinRetry = Duration.seconds(2)
+    private static let renewalInterval = Duration.seconds(5)
+
+    init(_ remote: AgentConfiguration.RemoteController, node: String, trustDomain: TrustDomain) {
+        self.remote = remote
+        self.node = node
+        self.trustDomain = trustDomain
+        files = NodeCredentialFiles(directory: remote.stateDirectory)
+    }
+
+    /// Begins; `onEvent` is called from any thread, one call at a time.
+    func start(_ onEvent: @escaping @Sendable (Event) -> Void) {
+        state.withLock { state in
+            state.onEvent = onEvent
+            // The one task of this process: it lives as long as the process, whose own loop is a thread.
+            state.running = Task { await run() }
+        }
+    }
+
+    func stop() {
+        state.withLock { $0.running?.cancel() }
+    }
+
+    /// Sends a message to the controller; without a connection it is dropped.
+    func send(_ message: ChannelMessage) {
+        state.withLock { $0.connection }?.send(message)
+    }
+
+    /// Asks for the certificate of a workload; `completion` is called once, from any thread.
+    func request(_ request: CertificateRequest, completion: @escaping @Sendable (CertificateResponse) -> Void) {
+        guard let client = state.withLock({ $0.client }) else {
+            let reason = "this node has not joined the mesh yet"
+            return completion(CertificateResponse(id: request.id, outcome: .refused(reason)))
+        }
+        client.requestCertificate(request, completion: completion)
+    }
+
+    /// The mesh has other roots, or took other certificates back.
+    func trustChanged(bundlePEM: String, revokedSerials: [String]) {
+        guard let credential = state.withLock({ $0.credential }), !bundlePEM.isEmpty else { return }
+        do {
+            use(try credential.trusting(bundlePEM: bundlePEM, revokedSerials: revokedSerials))
+        } catch {
+            tell(.disconnected("the roots that the controller reported cannot be used: \(error)"))
+        }
+    }
+
+    // MARK: Running
+
+    private func run() async {
+        guard let credential = await obtainCredential() else { return }
+        guard let endpoint = try? ControllerEndpoint(remote.address) else {
+            return tell(.disconnected("'\(remote.address)' is no HOST:PORT"))
+        }
+        let client = ControlPlaneClient(endpoint: endpoint, credential: credential, handler: self)
+        state.withLock { state in
+            state.credential = credential
+            state.client = client
+        }
+        await withTaskGroup { group in
+            group.addTask { await client.run() }
+            group.addTask { await self.renewForEver(client) }
+        }
+    }
+
+    /// The credential that is kept, or a new one for the token; tried until there is one. Nil if cancelled.
+    private func obtainCredential() async -> NodeCredential? {
+        while !Task.isCancelled {
+            do {
+                if let kept = try files.load(), isUsable(kept) { return kept }
+                let joined = try await join()
+                try files.save(joined)
+                return joined
+            } catch {
+                tell(.disconnected("\(error)"))
+            }
+            try? await Task.sleep(for: Self.joinRetry)
+        }
+        return nil
+    }
+
+    /// One that has run out counts as long as there is no token to get another: the controller says what is wrong.
+    private func isUsable(_ credential: NodeCredential) -> Bool {
+        guard credential.node == node, credential.trustDomain == trustDomain else { return false }
+        return credential.notAfter > WallClock.secondsSince1970 || remote.joinTokenFile == nil
+    }
+
+    private func join() async throws -> NodeCredential {
+        guard let path = remote.joinTokenFile else {
+            throw AgentError(
+                .badConfiguration,
+                "this node has no certificate of the mesh \(trustDomain) in \(remote.stateDirectory): make a token where "
+                    + "the controller is (meshnode token create --node \(node)) and name its file with --join-token")
+        }
+        let token = String(decoding: try Files.read(path, limit: 4096), as: UTF8.self)
+        let credential = try await ControlPlaneJoin.join(
+            try ControllerEndpoint(remote.address), token: token, node: node, key: try files.key())
+        guard credential.trustDomain == trustDomain else {
+            throw AgentError(
+                .badConfiguration,
+                "the controller is of the mesh \(credential.trustDomain), this agent of \(trustDomain): see --trust-domain")
+        }
+        return credential
+    }
+
+    private func renewForEver(_ client: ControlPlaneClient) async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: Self.renewalInterval)
+            guard let credential = state.withLock({ $0.credential }),
+                WallClock.secondsSince1970 >= credential.renewalTime, state.withLock({ $0.connection != nil })
+            else { continue }
+            let result = await withCheckedContinuation { continuation in
+                client.renew { continuation.resume(returning: $0) }
+            }
+            switch result {
+            case .success(let renewed): use(renewed)
+            // The certificate is good for as long again; tried again at the next look.
+            case .failure: continue
+            }
+        }
+    }
+
+    private func use(_ credential: NodeCredential) {
+        let client = state.withLock { state in
+            state.credential = credential
+            return state.client
+        }
+        do {
+            try files.save(credential)
+        } catch {
+            tell(.disconnected("the node's certificate cannot be kept: \(error)"))
+        }
+        client?.replace(credential: credential)
+    }
+
+    private func tell(_ event: Event) {
+        state.withLock { $0.onEvent }(event)
+    }
+}
+
+extension ControllerLink: ControlPlaneClientHandler {
+    func controllerConnected(_ connection: ControllerConnection) {
+        state.withLock { $0.connection = connection }
+        tell(.connected)
+    }
+
+    func controllerSaid(_ message: ChannelMessage, on connection: ControllerConnection) {
+        tell(.received(message))
+    }
+
+    func controllerLost(_ error: ControlPlaneError, retryDelay: Duration) {
+        state.withLock { $0.connection = nil }
+        tell(.disconnected(error.description))
+    }
+}

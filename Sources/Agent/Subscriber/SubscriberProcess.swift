@@ -1,0 +1,152 @@
+internal import ControlPlane
+internal import Keeper
+internal import Kernel
+internal import Mesh
+internal import NIOHTTP1
+internal import XDS
+
+/// The controller's place on a node whose controller is elsewhere: brings from there what the mesh is and which pods of
+/// this node to capture, and passes on what is asked. One event loop; what the network brings is posted to it.
+///
+///     the mesh's controller ── gRPC ──> link ──> changes ──> publisher ──> this node's worker
+///                                            └─> pods ──> this node's keeper
+///
+/// What is known outlives the connection: the node goes on with it while the controller is away.
+final class SubscriberProcess {
+    private let configuration: AgentConfiguration
+    private let loop: EventLoop
+    private let log: ProcessLog
+    private let publisher: MeshPublisher
+    private var nodeServer: NodeServer?
+    private var admin: AdminServer?
+    private var mesh: DeltaClient
+    private let link: ControllerLink
+    private var report = ControllerReport()
+    private var questions = PendingQuestions()
+    private var trouble: String? = "not connected yet"
+
+    init(_ configuration: AgentConfiguration, _ remote: AgentConfiguration.RemoteController, log: ProcessLog) throws {
+        guard let trustDomain = TrustDomain(configuration.trustDomain) else {
+            throw AgentError(.badConfiguration, "'\(configuration.trustDomain)' is not a trust domain")
+        }
+        self.configuration = configuration
+        self.log = log
+        loop = try EventLoop()
+        publisher = MeshPublisher(log: log)
+        mesh = DeltaClient(nodeID: "meshnode~\(configuration.node)")
+        link = ControllerLink(remote, node: configuration.node, trustDomain: trustDomain)
+    }
+
+    /// Serves until the keeper is gone.
+    func run() throws {
+        let server = NodeServer(
+            keeper: MessageSocket(Descriptor(owning: InheritedDescriptor.Controller.keeper)),
+            listener: Descriptor(owning: InheritedDescriptor.Controller.listener), loop: loop, publisher: publisher,
+            log: log, delegate: self)
+        try server.start()
+        nodeServer = server
+        try serveAdmin(Descriptor(owning: InheritedDescriptor.Controller.adminListener))
+        // There is no network to listen on: the descriptor is /dev/null.
+        _ = Descriptor(owning: InheritedDescriptor.Controller.networkListener)
+        tellReport()
+        let subscriber = LoopConfined(self)
+        link.start { [loop] event in loop.post { subscriber.value.happened(event) } }
+        try loop.run()
+        link.stop()
+    }
+
+    // MARK: From the mesh's controller
+
+    private func happened(_ event: ControllerLink.Event) {
+        switch event {
+        case .connected:
+            log.write(.info, "connected to the controller")
+            trouble = nil
+            for request in mesh.connected() { link.send(.discoveryRequest(request)) }
+            tellReport()
+        case .received(let message): received(message)
+        case .disconnected(let cause):
+            if trouble != cause { log.write(.warning, "no controller: \(cause); what is in force stays in force") }
+            trouble = cause
+            questions.controllerLost(cause)
+            tellReport()
+        }
+    }
+
+    private func received(_ message: ChannelMessage) {
+        switch message {
+        case .discoveryResponse(let response): apply(response)
+        case .podWishes(let wishes): nodeServer?.enrol(wishes.pods)
+        case .controllerReport(let report):
+            link.trustChanged(bundlePEM: report.trustBundlePEM, revokedSerials: report.revokedSerials)
+            self.report = report
+            tellReport()
+        case .podVerdict(let verdict): questions.answered(verdict)
+        case .meshReport(let report): questions.answered(report)
+        case .discoveryRequest, .certificateRequest, .certificateResponse, .nodeReport, .meshReportRequest,
+            .podQuestion:
+            log.write(.warning, "the controller sent a message that only nodes send")
+        }
+    }
+
+    private func apply(_ response: DeltaResponse) {
+        let update = mesh.received(response)
+        link.send(.discoveryRequest(update.reply))
+        for error in update.rejections { log.write(.error, "configuration refused: \(error)") }
+        publisher.publish(update.changes)
+        if mesh.isComplete { publisher.completed() }
+    }
+
+    /// Tells the workers what the controller said last, and whether it can be reached.
+    private func tellReport() {
+        var report = report
+        report.linkTrouble = trouble ?? ""
+        nodeServer?.tell(report)
+    }
+
+    // MARK: Those who ask about the whole mesh
+
+    private func serveAdmin(_ listener: consuming Descriptor) throws {
+        let server = AdminServer()
+        let subscriber = LoopConfined(self)
+        try server.serve(listener) { [loop] path, complete in
+            loop.post { subscriber.value.answer(path, complete) }
+        }
+        admin = server
+    }
+
+    private func answer(_ path: String, _ complete: @escaping @Sendable (AdminResponse) -> Void) {
+        meshReportRequested(0) { report in
+            guard case .answered(let accounts, let facts?) = MeshAnswer(report) else {
+                let reason = "the controller cannot be reached from this node"
+                return complete(.text(.serviceUnavailable, reason))
+            }
+            complete(.json(ControllerDesk.answer(path, .init(facts: facts, accounts: accounts))))
+        }
+    }
+}
+
+extension SubscriberProcess: NodeServer.Delegate {
+    func certificateRequested(_ request: CertificateRequest, answer: @escaping (CertificateResponse) -> Void) {
+        let answer = LoopConfined(answer)
+        link.request(request) { [loop] response in loop.post { answer.value(response) } }
+    }
+
+    func podQuestioned(_ question: PodQuestion, answer: @escaping (XDS.PodVerdict) -> Void) {
+        guard trouble == nil else {
+            let reason = "the controller cannot be reached: \(trouble ?? "")"
+            return answer(XDS.PodVerdict(id: question.id, outcome: .unknown(reason: reason)))
+        }
+        link.send(.podQuestion(questions.asked(question, answer)))
+    }
+
+    func nodeReported(_ report: NodeReport) {
+        guard trouble == nil else { return }
+        link.send(.nodeReport(report))
+    }
+
+    func meshReportRequested(_ id: UInt64, answer: @escaping (MeshReport) -> Void) {
+        guard trouble == nil else { return answer(MeshReport(id: id)) }
+        link.send(.meshReportRequest(id: questions.asked(meshReport: id, answer)))
+    }
+}
