@@ -175,7 +175,8 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
     private func connect(_ route: PlaintextRoute) {
         account.routed(route, hostname: proxy.hostname(of: route.service))
         let connect = SocketConnect(
-            to: route.address.address, from: nil, timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
+            to: route.address.address, from: nil, timeout: proxy.settings.connect, resources: proxy.resources,
+            owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
     }

@@ -50,7 +50,8 @@ package final class ProxyLoop {
     ///   - orderSockets: asks the keeper for more sockets of a pod; they come by `socketsArrived`.
     package init(
         index: Int, loop: EventLoop, journal: ConnectionJournal, wallClock: @escaping () -> Int64,
-        patience: Duration = .seconds(5), settings: ProxySettings = ProxySettings(), limits: LimitLedger = LimitLedger(),
+        patience: Duration = .seconds(5), settings: ProxySettings = ProxySettings(),
+        limits: LimitLedger = LimitLedger(),
         orderSockets: @escaping (WorkloadUID, IPAddress.Family, Int) -> Void
     ) {
         self.index = UInt64(index)
