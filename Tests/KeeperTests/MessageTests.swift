@@ -31,7 +31,7 @@ private let toWorker: [KeeperToWorker] = [
             exemption: .mark, keeperPID: 17, keeperResidentBytes: 1 << 40, workerRestarts: 3, controllerRestarts: 1)),
     .controllerStream, .drain(milliseconds: 0),
 ]
-private let fromWorker: [WorkerToKeeper] = [.ready, .heartbeat, .requestFacts, .requestControllerStream]
+private let fromWorker: [WorkerToKeeper] = [.ready, .heartbeat, .requestFacts, .requestControllerStream, .state]
 private let fromController: [ControllerToKeeper] =
     [.podWanted(wish), .podUnwanted(uid), .podsComplete]
     + [.capture(wish), .leave(reason: "no label asks for it"), .unknown(reason: "")]
@@ -157,6 +157,41 @@ private func decodeAsEverything(_ bytes: [UInt8], descriptorCount: Int = 0) -> I
         var odd = wish
         odd.addresses = [ip(address)]
         #expect(throws: KeeperError.self) { try ControllerToKeeper.podWanted(odd).encoded() }
+    }
+
+    @Test func `agents tell each other everything in their layout`() throws {
+        var counters = KeeperCounters()
+        (counters.workerRestarts, counters.refusedStates) = (1, 9)
+        let ends = ConnectionEnds(
+            local: socketAddress("10.201.0.7:80"), remote: socketAddress("[fd00::1]:40000"), isInbound: true)
+        let toSuccessor: [AgentToSuccessor] = [
+            .welcome(layout: 7, pid: 17, exemption: .cgroup, level: 3), .refused(layout: 7, pid: 17, .busy),
+            .agent(
+                InheritedAgent(
+                    cgroups: [.init(path: "/meshnode-agent-17", id: 99)], adminPath: "/run/meshnode/agent.sock",
+                    hasState: true, counters: counters)),
+            .earlier(uid, [ends, ends]), .complete(podCount: .max), .yielded, .aborted,
+        ]
+            + [.searching, .captured, .withdrawing(milliseconds: 5)].map {
+                .pod(
+                    InheritedPod(
+                        wish: wish, isNamed: true, containerID: "c0ffee", state: $0, namespacePath: "/run/netns/a",
+                        repairs: 2, earlierCount: 2))
+            }
+        try roundTrip(toSuccessor)
+        #expect(toSuccessor.map(\.descriptorCount) == [0, 0, 11, 0, 0, 0, 0, 0, 4, 1])
+        try roundTrip([SuccessorToAgent.hello(layout: 7, pid: 17), .claim(cgroupID: .max), .serving])
+        try roundTrip([KeeperToController.podQuestion(id: .max, namespace: "shop", name: "web", uid: "")])
+        var facts = KeeperFacts(
+            exemption: .cgroup, keeperPID: 1, keeperResidentBytes: 2, workerRestarts: 3, controllerRestarts: 4)
+        facts.worker.condition = .restarting
+        facts.worker.restartsIn = 5
+        facts.worker.lastEnd = "it was ended by signal 9"
+        facts.handover = .yielded
+        facts.counters = counters
+        facts.stateBytes = .max
+        let report = PodReport(uid: uid, state: .captured, uncapturedConnections: 1, earlierConnections: [ends])
+        try roundTrip([KeeperToWorker.facts(facts), .podState(report)])
     }
 
     @Test func `the largest wish fits in one message`() throws {
