@@ -1,5 +1,7 @@
 import Keeper
 import Mesh
+import Telemetry
+import TestSupport
 import Testing
 import XDS
 
@@ -186,5 +188,61 @@ import XDS
     @Test func `goes with a code for each manifest problem`() {
         #expect(Self.manifest(.error).code == .manifestRefused)
         #expect(Self.manifest(.warning).code == .manifestDoubtful)
+    }
+}
+
+@Suite struct `A standing problem of traffic` {
+    private static let web = Samples.workload("web", "10.0.0.1")
+    private var facts = StandingProblems(
+        node: "node-a", now: 1_000, workerStarted: 0, snapshot: MeshSnapshot([.workloadUpserted(web)]))
+
+    private static func edges(_ security: ConnectionRecord.Security, at second: Int64) -> [Edge] {
+        let table = EdgeTable()
+        _ = table.opened(
+            ConnectionRecord(
+                id: 1, direction: .inbound, security: security,
+                source: PeerFacts(address: socketAddress("192.0.2.1:5")),
+                destination: PeerFacts(address: socketAddress("10.0.0.1:80"), workload: web, identity: nil),
+                openedAt: Moment(instant: .now, secondsSince1970: second)))
+        return table.edges
+    }
+
+    @Test mutating func `is plaintext that a policy lets in, while it is news`() {
+        facts.edges = Self.edges(.mutualTLS, at: 990)
+        #expect(facts.all.isEmpty)
+        facts.edges = Self.edges(.plaintext, at: 990)
+        #expect(facts.all.map(\.code) == [.plaintextByPolicy])
+        #expect(facts.all.first?.object == "shop/web")
+        facts.edges = Self.edges(.plaintext, at: 50)
+        #expect(facts.all.isEmpty)
+    }
+
+    @Test mutating func `is a dry run that would refuse what is there`() {
+        let flow = Flow(
+            facts: ConnectionFacts(
+                source: nil, sourceAddress: ip("192.0.2.1"), destinationAddress: ip("10.0.0.1"), destinationPort: 80),
+            destination: Self.web.uid, reason: nil, secondsSince1970: 990)
+        facts.flows = [flow, flow]
+        #expect(facts.all.isEmpty)
+        var policy = Samples.policy("next", .deny)
+        policy.isDryRun = true
+        facts.snapshot.apply(.policyUpserted(policy))
+        #expect(facts.all.map(\.code) == [.dryRunWouldDeny])
+        #expect(facts.all.first?.cause.contains("2 of the last connections") == true)
+    }
+
+    @Test mutating func `is a policy with fields for a waypoint`() {
+        var policy = Samples.policy("paths", .allow)
+        policy.httpParts = [HTTPPart(rule: 0, isDropped: true, fields: ["to[].operation.paths"])]
+        facts.snapshot.apply(.policyUpserted(policy))
+        #expect(facts.all.map(\.code) == [.waypointMissing])
+        #expect(facts.all.first?.cause.contains("to[].operation.paths") == true)
+    }
+
+    @Test mutating func `is a pod on its node's network beside enrolled ones`() {
+        var host = Samples.workload("host", "10.9.9.9")
+        host.isHostNetwork = true
+        facts.snapshot.apply(.workloadUpserted(host))
+        #expect(facts.all.map(\.code) == [.podNeverCaptured])
     }
 }

@@ -9,6 +9,7 @@ final class Transcript {
     var errors = ""
     var askedSockets: [String] = []
     var askedPaths: [String] = []
+    var askedKeepers: [String] = []
     var agents: [AgentConfiguration] = []
     var controllers: [ControllerSettings] = []
     var children: [[String]] = []
@@ -29,6 +30,7 @@ struct ScriptedAgent: AgentClient {
 /// Runs one command line against a scripted agent.
 func run(
     _ arguments: String..., environment: [String: String] = [:], isTerminal: Bool = false, looks: Int = 0,
+    keeper: KeeperView? = nil, files: [String: String] = [:],
     answer: @escaping (String) throws -> [UInt8] = { _ in throw CommandError(.unreachable, "nobody there") }
 ) -> (status: Int32, transcript: Transcript) {
     run(arguments, environment: environment, isTerminal: isTerminal, looks: looks, answer: answer)
@@ -54,6 +56,12 @@ func run(
             transcript.looks += 1
             return transcript.looks <= looks
         },
+        readKeeper: { path in
+            transcript.askedKeepers.append(path)
+            return keeper
+        },
+        readFile: { files[$0] },
+        now: { at("14:02:11") },
         processes: Console.Processes(
             agent: {
                 transcript.agents.append($0); return 7

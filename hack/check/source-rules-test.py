@@ -10,6 +10,9 @@ import tempfile
 
 RULES = pathlib.Path(__file__).with_name("source-rules.py")
 
+# A page of a problem code with all its parts.
+PAGE = "# MN0001: x\n## Cause\n## Effect on traffic\n## How to see it\n## What to do\n"
+
 # rule, file, what must be found, what must not.
 CASES = [
     ("glibc", "Sources/Mesh/A.swift", "internal import Glibc\n", "// import Glibc\nlet s = \"\"\"\n  import Glibc\n  \"\"\"\n"),
@@ -50,7 +53,10 @@ CASES = [
     ("architecture", "Sources/New/A.swift", "let a = 1\n", None),
     ("links", "a.md", "[x](nowhere.md)\n", "[x](https://example.org) [y](#z)\n"),
     ("problem_codes", "Sources/Agent/A.swift", "let a = \"MN1234\"\n", "let a = \"MN0001\"\n"),
-    ("problem_codes", "docs/problems.md", "### MN4321 x\n", "### MN0001 x\n"),
+    ("problem_codes", "docs/problems.md", "| [MN4321](problems/MN4321.md) | x |\n", "| [MN0001](problems/MN0001.md) | x |\n"),
+    ("problem_codes", "docs/problems/MN4321.md", PAGE.replace("MN0001", "MN4321"), None),
+    ("problem_codes", "docs/problems/MN0001.md", PAGE.replace("## What to do", ""), PAGE),
+    ("problem_codes", "docs/reasons.md", "| `POLICY_DENY` | x |\n", "| `DRAIN` | x |\n"),
 ]
 
 # What makes every rule content by itself.
@@ -60,10 +66,13 @@ BACKGROUND = {
     "Sources/Capture/K.swift": "internal import CNetfilter\n",
     "Sources/TLS/K.swift": "internal import COpenSSL\n",
     "Sources/HTTP/K.swift": "internal import CNghttp2\n",
-    "docs/problems.md": "### MN0001 x\n",
+    "docs/problems.md": "| [MN0001](problems/MN0001.md) | x |\n",
+    "docs/problems/MN0001.md": PAGE,
+    "Sources/Mesh/Reason.swift": "enum Reason {\n    case drain = \"DRAIN\"\n}\n",
+    "docs/reasons.md": "| `DRAIN` | x |\n",
     "Package.swift": """
         target("Agent"), target("Kernel", ["CLinux"]), target("Capture", ["CNetfilter"]), target("TLS", ["COpenSSL"]),
-        target("HTTP", ["CNghttp2"]),
+        target("HTTP", ["CNghttp2"]), target("Mesh"),
         """,
     "ARCHITECTURE.md": """
 | `Agent` | x | |
@@ -71,6 +80,7 @@ BACKGROUND = {
 | `Capture` | x | CNetfilter |
 | `TLS` | x | COpenSSL |
 | `HTTP` | x | CNghttp2 |
+| `Mesh` | x | |
 """,
 }
 

@@ -287,17 +287,30 @@ def is_documented(lines, index):
 
 
 def problem_codes(root, sources):
-    """Each code that a user may meet has its section in docs/problems.md, and each section its code."""
+    """Each code that a user may meet has its page, each page its code and its line in the index; so have the reasons."""
     used = {}
     for source in sources:
         for index, line in enumerate(source.lines):
             for code in re.findall(r'"(MN\d{4})"', line):
                 used.setdefault(code, source.at(index, ""))
-    described = set(re.findall(r"^### (MN\d{4})\b", (root / "docs/problems.md").read_text(), re.M))
-    for code in sorted(used.keys() - described):
-        yield f"{used[code]}{code} has no section in docs/problems.md"
-    for code in sorted(described - used.keys()):
-        yield f"docs/problems.md: {code} is described, but is no code"
+    pages = {page.stem: page.read_text() for page in (root / "docs/problems").glob("MN*.md")}
+    listed = set(re.findall(r"^\| \[(MN\d{4})\]\(problems/\1\.md\)", (root / "docs/problems.md").read_text(), re.M))
+    for code in sorted(used.keys() - pages.keys()):
+        yield f"{used[code]}{code} has no page docs/problems/{code}.md"
+    for code in sorted(pages.keys() - used.keys()):
+        yield f"docs/problems/{code}.md: {code} is described, but is no code"
+    for code in sorted(pages.keys() ^ listed):
+        yield f"docs/problems.md: {code} is not both a page and a line here"
+    for code, text in sorted(pages.items()):
+        for part in [f"# {code}: ", "## Cause", "## Effect on traffic", "## How to see it", "## What to do"]:
+            if part not in text:
+                yield f"docs/problems/{code}.md: '{part}' is missing"
+    reasons = root / "Sources/Mesh/Reason.swift"
+    if reasons.exists():
+        known = set(re.findall(r'= "([A-Z0-9_]+)"', reasons.read_text()))
+        told = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", (root / "docs/reasons.md").read_text(), re.M))
+        for reason in sorted(known ^ told):
+            yield f"docs/reasons.md: {reason} is not both a reason and a line here"
 
 
 def links(root, sources):

@@ -63,6 +63,8 @@ extension MeshStatusReport {
         self.time = time
         answeredBy = name
         if controller != nil { problems.removeAll { $0.object == name && $0.code == .nodeLost } }
+        // That the controller is not heard of follows from the worker being down; the note says so.
+        problems.removeAll { $0.code == .controllerUnreachable }
         guard let keeper else {
             note = "No worker and no keeper answer on this node; this is what its controller knows."
             return

@@ -13,7 +13,7 @@ extension MeshStatusReport {
             manifestProblems: manifests, note: outlook.note)
     }
 
-    private static func verdict(
+    static func verdict(
         _ nodes: [Node], _ problems: [Problem], _ manifests: [ManifestProblem]
     ) -> StatusReport.Verdict {
         let hasErrors = problems.contains { $0.severity == .error } || manifests.contains { $0.severity == .error }

@@ -74,6 +74,7 @@ package struct MeshOutlook: Sendable, Equatable {
             return node
         }
         node.connections = status.traffic.open
+        node.traffic = status.traffic
         node.certificates = status.certificates
         node.validCertificates = status.validCertificates
         node.residentBytes = status.residentBytes

@@ -46,6 +46,8 @@ package struct MeshStatusReport: Report {
         package var residentBytes: UInt64?
         /// Pods that are to be captured and are not.
         package var missingPods: [PodsStatus.Missing] = []
+        /// What it carried in the last minute.
+        package var traffic = TrafficStatus()
         /// Connections refused there of late, the latest last.
         package var refusals: [ConnectionsReport.Refused] = []
 
@@ -129,6 +131,10 @@ extension MeshStatusReport {
         var report = self
         report.nodes = [node]
         report.problems = problems.filter { $0.object == name || $0.object.hasPrefix("\(name): ") }
+        report.manifestProblems = []
+        report.traffic = node.traffic
+        report.nodesWithoutTraffic = node.traffic.opened == nil ? 1 : 0
+        report.verdict = Self.verdict(report.nodes, report.problems, [])
         return report
     }
 }

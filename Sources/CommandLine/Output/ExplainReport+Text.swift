@@ -2,7 +2,7 @@ internal import Agent
 
 extension ExplainReport: RenderableReport {
     func text(isWide: Bool, elapsed: Duration, palette: Palette) -> String {
-        let parts = [heading(palette), earlierText, ends, routeText, verdictTexts(isWide, palette), noteText, next]
+        let parts = [heading(palette), earlierText, ends, routeText, verdictTexts(isWide), noteText, next]
         return parts.filter { !$0.isEmpty }.joined(separator: "\n")
     }
 
@@ -13,7 +13,13 @@ extension ExplainReport: RenderableReport {
         let question = Printable.text("\(source.name) -> \(destination)")
         let word = palette.paint(answer.rawValue, mood) + (reason.isEmpty ? "" : " \(Printable.text(reason))")
         let prefix = earlier == nil ? "" : "now "
-        return "\(question)   \(prefix)\(word)\n" + Paragraph.text(first: " ", indent: 2, " \(summary)")
+        return "\(question)   \(prefix)\(word)\n" + Paragraph.text(first: " ", indent: 2, " \(shortSummary)")
+    }
+
+    /// Without what the line before it says.
+    private var shortSummary: String {
+        let prefix = "denied, \(reason): "
+        return summary.hasPrefix(prefix) ? String(summary.dropFirst(prefix.count)) : summary
     }
 
     // MARK: Who and how
@@ -44,7 +50,7 @@ extension ExplainReport: RenderableReport {
     // MARK: Why
 
     /// One block for all endpoints that say the same.
-    private func verdictTexts(_ isWide: Bool, _ palette: Palette) -> String {
+    private func verdictTexts(_ isWide: Bool) -> String {
         var groups: [(verdict: Verdict, names: [String])] = []
         for verdict in verdicts {
             if let index = groups.firstIndex(where: { Self.isAlike($0.verdict, verdict) }) {
@@ -53,7 +59,11 @@ extension ExplainReport: RenderableReport {
                 groups.append((verdict, [verdict.server.name]))
             }
         }
-        return groups.map { Self.text(of: $0.verdict, $0.names, isWide, palette) }.joined(separator: "\n")
+        return groups.map { group in
+            let end = groups.count < 2 ? "" : Paragraph.text(first: " ", indent: 3, " = \(group.verdict.summary)")
+            return Self.text(of: group.verdict, group.names, isWide) + end
+        }
+        .joined(separator: "\n")
     }
 
     private static func isAlike(_ one: Verdict, _ other: Verdict) -> Bool {
@@ -62,27 +72,28 @@ extension ExplainReport: RenderableReport {
     }
 
     private static func text(
-        of verdict: Verdict, _ names: [String], _ isWide: Bool, _ palette: Palette
+        of verdict: Verdict, _ names: [String], _ isWide: Bool
     ) -> String {
         let shown = isWide ? names[...] : names.prefix(3)
         let rest = names.count > shown.count ? " and \(names.count - shown.count) more" : ""
         let title = "POLICIES of \(shown.joined(separator: ", "))\(rest), in the order in which they are asked"
         var text = Paragraph.text(first: "", indent: 1, title)
         if verdict.considered.isEmpty { text += " none applies\n" }
-        for item in verdict.considered { text += Self.text(of: item, isWide, palette) }
+        for item in verdict.considered { text += Self.text(of: item, isWide) }
         for policy in verdict.audited { text += Paragraph.text(first: " ", indent: 3, " AUDIT \(policy) records it") }
         for outcome in verdict.dryRun { text += Paragraph.text(first: " ", indent: 3, " dry run: \(outcome)") }
-        return text + Paragraph.text(first: " ", indent: 3, " = \(verdict.summary)")
+        return text
     }
 
-    private static func text(of item: Consideration, _ isWide: Bool, _ palette: Palette) -> String {
+    private static func text(of item: Consideration, _ isWide: Bool) -> String {
         let kind = item.kind == "AuthorizationPolicy" ? "" : " (\(item.kind))"
         let rehearsed = item.isDryRun ? " (dry run)" : ""
+        let isSatisfied = item.kind == "PeerAuthentication" && !item.matches
         let outcome: String
         if item.matches {
             outcome = "rule \(item.rule.map { "\($0)" } ?? "?") matches" + (item.decides ? ", and decides" : "")
         } else {
-            outcome = "no match"
+            outcome = isSatisfied ? "satisfied, the client has an identity" : "no match"
         }
         let mark = item.decides ? ">" : " "
         var text = Paragraph.text(
@@ -91,6 +102,7 @@ extension ExplainReport: RenderableReport {
             text += Paragraph.text(
                 first: "    ", indent: 12, "   \(match.field) is \(match.was), and it says \(match.value)")
         }
+        guard !isSatisfied else { return text }
         let misses = isWide ? item.misses[...] : item.misses.prefix(5)
         for miss in misses {
             let rule = miss.rule.map { "rule \($0): " } ?? ""

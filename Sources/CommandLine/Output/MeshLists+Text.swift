@@ -111,7 +111,7 @@ extension CheckReport: RenderableReport {
                 }
             let name = Printable.text(item.name)
             let head = "  \(name)" + String(repeating: " ", count: max(1, width - name.count))
-            var text = mark + Paragraph.text(first: head, indent: head.count + 1, item.detail, width: 79).dropFirst()
+            var text = mark + Paragraph.text(first: head, indent: head.count, item.detail, width: 79).dropFirst()
             if !item.remedy.isEmpty, item.outcome != .passed {
                 text += Paragraph.text(first: "    do:", indent: 8, item.remedy)
             }

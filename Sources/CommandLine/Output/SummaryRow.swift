@@ -16,6 +16,7 @@ enum SummaryRow {
         let margin = String(repeating: " ", count: titleWidth + wordWidth)
         let wrapped = Paragraph.text(first: String(repeating: " ", count: column), indent: margin.count, text)
         let painted = mood.map { palette.paint(word, $0) } ?? word
+        guard !text.isEmpty else { return name + painted + "\n" }
         return name + painted + blanks + wrapped.dropFirst(column)
     }
 }

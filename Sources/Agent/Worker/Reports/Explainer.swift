@@ -5,7 +5,7 @@ internal import Mesh
 /// real connections, so that what it says cannot differ from what they do.
 struct Explainer {
     let snapshot: MeshSnapshot
-    let states: EndStates
+    var states: EndStates
     let time: Timestamp
     /// The controller's version of `snapshot`.
     var configurationVersion: UInt64?

@@ -21,6 +21,8 @@ struct StandingProblems {
     /// Identities whose certificate ran out before another came.
     var expired: Set<SPIFFEID> = []
     var authority: [ControllerReport.AuthorityCertificate] = []
+    /// What is wrong with this node's clock; nil if nothing seems to be.
+    var clockProblem: String?
     /// Who talked to whom.
     var edges: [Edge] = []
     /// The last decisions, the latest first.
@@ -45,7 +47,19 @@ struct StandingProblems {
         } else if !isConnectedToController {
             problems.append(controllerDown)
         }
+        if let clockProblem {
+            problems.append(
+                Problem(
+                    code: .clockSkew, severity: .warning, object: node, cause: clockProblem,
+                    effect: "certificates look expired or not yet valid here", tryCommand: "timedatectl"))
+        }
         guard let keeper else { return problems }
+        if !keeper.handover.words.isEmpty {
+            problems.append(
+                Problem(
+                    code: .handOverUnderWay, severity: .warning, object: node, cause: keeper.handover.words,
+                    effect: "none: connections go on, new ones are served", tryCommand: "meshnode status -w"))
+        }
         if keeper.workerRestarts > 0, now - workerStarted < Self.restartIsNews {
             problems.append(
                 Problem(

@@ -21,10 +21,10 @@ extension EdgesReport.Edge {
     private static func cause(_ edge: Edge) -> String {
         guard edge.openedInPlaintext > 0 else { return "" }
         switch edge.plaintextCause {
-        case .notEnrolled: return "server not in the mesh"
-        case .hostNetwork: return "server on its node's network"
-        case .unknownDestination: return "server unknown to the mesh"
-        case nil: return "client not in the mesh, allowed by PERMISSIVE"
+        case .notEnrolled: return "server not meshed"
+        case .hostNetwork: return "server on host network"
+        case .unknownDestination: return "server unknown"
+        case nil: return "client not meshed"
         }
     }
 }

@@ -89,7 +89,7 @@ extension WorkerProcess {
             isConnectedToController: isConnectedToController, hasSnapshot: hasSnapshot, snapshot: snapshot,
             pods: Array(pods.values), keeper: keeperFacts, certificates: certificateStatuses,
             expired: expiredIdentities, authority: controllerReport?.authority ?? [],
-            edges: telemetry.edges.edges, flows: telemetry.flows.latest)
+            clockProblem: clockProblem, edges: telemetry.edges.edges, flows: telemetry.flows.latest)
     }
 }
 
