@@ -54,6 +54,16 @@ let grpc = product("GRPCCore", "grpc-swift-2")
 let grpcTransport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
 let grpcProtobuf = product("GRPCProtobuf", "grpc-swift-protobuf")
 
+/// Fuzz harnesses, for hack/fuzz.sh alone: libFuzzer brings their main.
+let harnesses: [Target] =
+    Context.environment["MESHNODE_FUZZ"] == nil
+    ? []
+    : [("KeeperMessages", "Keeper"), ("HandoverMessages", "Keeper"), ("PluginRequests", "CNI")].map { name, subject in
+        .executableTarget(
+            name: "Fuzz\(name)", dependencies: [.byName(name: subject)], path: "Fuzz/\(name)",
+            exclude: ["Corpus", "FailCases"], swiftSettings: houseForTests)
+    }
+
 let package = Package(
     name: "meshnode",
     products: [
@@ -208,5 +218,5 @@ let package = Package(
             name: "NodeTests",
             dependencies: ["TestSupport", "Kernel", "Capture", "Keeper", "Mesh", "Addressing"],
             swiftSettings: houseForTests),
-    ]
+    ] + harnesses
 )

@@ -164,14 +164,15 @@ private func decodeAsEverything(_ bytes: [UInt8], descriptorCount: Int = 0) -> I
         (counters.workerRestarts, counters.refusedStates) = (1, 9)
         let ends = ConnectionEnds(
             local: socketAddress("10.201.0.7:80"), remote: socketAddress("[fd00::1]:40000"), isInbound: true)
-        let toSuccessor: [AgentToSuccessor] = [
-            .welcome(layout: 7, pid: 17, exemption: .cgroup, level: 3), .refused(layout: 7, pid: 17, .busy),
-            .agent(
-                InheritedAgent(
-                    cgroups: [.init(path: "/meshnode-agent-17", id: 99)], adminPath: "/run/meshnode/agent.sock",
-                    hasState: true, counters: counters)),
-            .earlier(uid, [ends, ends]), .complete(podCount: .max), .yielded, .aborted,
-        ]
+        let toSuccessor: [AgentToSuccessor] =
+            [
+                .welcome(layout: 7, pid: 17, exemption: .cgroup, level: 3), .refused(layout: 7, pid: 17, .busy),
+                .agent(
+                    InheritedAgent(
+                        cgroups: [.init(path: "/meshnode-agent-17", id: 99)], adminPath: "/run/meshnode/agent.sock",
+                        hasState: true, counters: counters)),
+                .earlier(uid, [ends, ends]), .complete(podCount: .max), .yielded, .aborted,
+            ]
             + [.searching, .captured, .withdrawing(milliseconds: 5)].map {
                 .pod(
                     InheritedPod(

@@ -148,7 +148,8 @@ extension KeeperTests {
         // What the controller says in the meantime waits.
         try controller.send(
             ControllerToKeeper.podWanted(wish("b", "10.201.42.9")), to: Inherited.Controller.keeper)
-        try controller.send(ControllerToKeeper.podUnwanted(wish("a", "10.201.42.1").uid), to: Inherited.Controller.keeper)
+        try controller.send(
+            ControllerToKeeper.podUnwanted(wish("a", "10.201.42.1").uid), to: Inherited.Controller.keeper)
         let third = KeeperHarness { $0.runDirectory = first.directory }
         third.join()
         #expect(third.failure?.code == .handover)

@@ -1,0 +1,1 @@
+../../../Fuzz/HandoverMessages/HandoverMessagesHarness.swift

@@ -1,0 +1,1 @@
+../../../Fuzz/KeeperMessages/KeeperMessagesHarness.swift

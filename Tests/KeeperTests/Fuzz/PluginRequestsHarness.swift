@@ -1,0 +1,1 @@
+../../../Fuzz/PluginRequests/PluginRequestsHarness.swift
