@@ -57,6 +57,7 @@ screen() {
     output=$("$binary" "$@" --socket "$socket" 2>&1) || status=$?
     # 0 is yes and 2 is no; everything else is no answer.
     ((status == 0 || status == 2)) || failed=1
+    # shellcheck disable=SC2016  # the backquotes are Markdown's
     printf '\n## %s\n\n%s\n\n```console\n$ meshnode %s\n%s\n```\n\nExit status %d.\n' \
         "$title" "$text" "$*" "$output" "$status"
 }
