@@ -169,6 +169,35 @@ extension KeeperTests {
         first.join()
     }
 
+    @Test func `an agent that was told to end and still drains is succeeded all the same`() throws {
+        let pod = TestNamespace(addresses: ["10.201.44.1/32"])
+        let wish = wish("a", "10.201.44.1")
+        let first = KeeperHarness()
+        let old = try first.next(isWorker: true)
+        let controller = try first.next(isWorker: false)
+        try controller.send(ControllerToKeeper.podWanted(wish), to: Inherited.Controller.keeper)
+        #expect(try old.nextLoopMessage().0 == .podEnrolled(wish.uid))
+        first.stop()
+        #expect(try old.nextLoopMessage().0 == .drain(milliseconds: 30_000))
+
+        let second = KeeperHarness { $0.runDirectory = first.directory }
+        try #require(second.failure == nil)
+        // Even if its worker ends meanwhile, it waits for the outcome.
+        kill(old.pid, SIGKILL)
+        let worker = ServingWorker(try second.next(isWorker: true))
+        first.join(leavesDirectory: true)
+        #expect(first.failure == nil)
+        #expect(Files.status("\(first.directory)/agent.sock") != nil)
+        #expect(pod.redirects)
+        let (facts, pods) = try KeeperFactsReader.read(path: "\(first.directory)/keeper.sock")
+        #expect(facts.counters.handovers == 1)
+        #expect(pods.map(\.state) == [.captured])
+        second.stop()
+        worker.join()
+        second.join()
+        Commands.shell("rm -rf \(first.directory)")
+    }
+
     @Test func `captured connections go on while agents are exempted and change`() throws {
         let pod = TestNamespace()
         let peer = TestNamespace()
