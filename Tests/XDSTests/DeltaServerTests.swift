@@ -118,25 +118,28 @@ struct Follower: ~Copyable {
         #expect(response.removedResources == ["ghost"] && response.resources.isEmpty)
     }
 
-    @Test func `sends one response at a time and the latest state in the next`() throws {
+    @Test func `has a few responses under way, and sends the latest state of the rest when one is answered`() throws {
         var server = loaded([])
         server.connected(1)
         var request = DeltaRequest()
         request.typeURL = ResourceType.address.typeURL
         let first = try #require(server.received(request, from: 1).outgoing.first).response
-        #expect(server.applied([.workloadUpserted(Samples.workload(1))]).outgoing.isEmpty)
+        for number in 1..<DeltaSession.maximumUnanswered {
+            #expect(server.applied([.workloadUpserted(Samples.workload(number))]).outgoing.count == 1)
+        }
         #expect(server.applied([.workloadUpserted(Samples.workload(1, node: "n2"))]).outgoing.isEmpty)
+        #expect(server.applied([.workloadUpserted(Samples.workload(1, node: "n3"))]).outgoing.isEmpty)
         #expect(
-            server.applied([.workloadUpserted(Samples.workload(2)), .workloadRemoved(Samples.workload(2).uid)]).outgoing
+            server.applied([.workloadUpserted(Samples.workload(9)), .workloadRemoved(Samples.workload(9).uid)]).outgoing
                 .isEmpty)
         request.responseNonce = "stale"
         #expect(server.received(request, from: 1).outgoing.isEmpty)
         request.responseNonce = first.nonce
-        let second = try #require(server.received(request, from: 1).outgoing.first).response
-        #expect(second.resources.count == 1 && second.removedResources.isEmpty && second.nonce != first.nonce)
+        let next = try #require(server.received(request, from: 1).outgoing.first).response
+        #expect(next.resources.count == 1 && next.removedResources.isEmpty && next.nonce != first.nonce)
         #expect(
-            try Translator().change(of: second.resources[0], type: .address)
-                == .workloadUpserted(Samples.workload(1, node: "n2")))
+            try Translator().change(of: next.resources[0], type: .address)
+                == .workloadUpserted(Samples.workload(1, node: "n3")))
     }
 
     @Test func `does not repeat what was refused, but sends what changes after it, and its removal`() throws {
@@ -209,16 +212,28 @@ struct Follower: ~Copyable {
         #expect(Set(follower.mesh.values) == [.serviceUpserted(Samples.service)])
     }
 
-    @Test func `ignores clients and types that it does not know`() {
+    @Test func `ignores clients that it does not know`() {
         var server = loaded([.workloadUpserted(Samples.workload(1))])
         var request = DeltaRequest()
         request.typeURL = ResourceType.address.typeURL
         #expect(server.received(request, from: 7).outgoing.isEmpty)
         server.connected(7)
-        request.typeURL = "else"
-        #expect(server.received(request, from: 7).outgoing.isEmpty)
         server.disconnected(7)
         #expect(server.clientCount == 0)
+    }
+
+    @Test func `says at once that there is nothing of a type that it does not know`() throws {
+        var server = DeltaServer()
+        server.connected(7)
+        var request = DeltaRequest()
+        request.typeURL = "type.googleapis.com/else"
+        request.initialResourceVersions = ["a": "1"]
+        let response = try #require(server.received(request, from: 7).outgoing.first).response
+        #expect(response.typeURL == request.typeURL && response.resources.isEmpty && !response.nonce.isEmpty)
+        #expect(response.removedResources == ["a"])
+        request.initialResourceVersions = [:]
+        request.responseNonce = response.nonce
+        #expect(server.received(request, from: 7).outgoing.isEmpty)
     }
 
     @Test func `and its clients agree after any sequence of changes, breaks and restarts`() {

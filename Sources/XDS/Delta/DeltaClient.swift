@@ -1,4 +1,6 @@
+import FoundationEssentials
 package import Mesh
+import SwiftProtobuf
 
 /// The subscribing end of delta discovery: what an agent knows of the mesh, and what it answers.
 ///
@@ -21,16 +23,19 @@ package struct DeltaClient: ~Copyable, Sendable {
     }
 
     /// A resource that was taken.
-    private struct Known: Sendable {
+    fileprivate struct Known: Sendable {
         var version: String
         var key: ResourceKey
+        /// As it came, to be saved.
+        var value: Data
     }
 
     /// One subscription.
-    private struct Subscription: Sendable {
+    fileprivate struct Subscription: Sendable {
         var known: [String: Known] = [:]
         var rejected: Set<String> = []
-        var hasResponse = false
+        /// A set came to its end.
+        var isWhole = false
     }
 
     private let translator: Translator
@@ -57,6 +62,7 @@ package struct DeltaClient: ~Copyable, Sendable {
             request.node = node
             request.typeURL = type.typeURL
             request.resourceNamesSubscribe = ["*"]
+            request.takesParts = true
             request.initialResourceVersions = subscriptions[type, default: Subscription()].known.mapValues(\.version)
             return request
         }
@@ -73,7 +79,7 @@ package struct DeltaClient: ~Copyable, Sendable {
         var update = Update(changes: [], reply: DeltaRequest(), rejections: [])
         Self.remove(response.removedResources, from: &subscription, &update)
         for resource in response.resources { take(resource, type, into: &subscription, &update) }
-        subscription.hasResponse = true
+        if !response.moreFollows { subscription.isWhole = true }
         subscriptions[type] = subscription
         isComplete = isComplete || hasEverything
         update.reply = reply(to: response, update.rejections)
@@ -82,7 +88,7 @@ package struct DeltaClient: ~Copyable, Sendable {
 
     private var hasEverything: Bool {
         let hasRefusedPolicy = subscriptions[.authorization].map { !$0.rejected.isEmpty } ?? false
-        return !hasRefusedPolicy && ResourceType.allCases.allSatisfy { subscriptions[$0]?.hasResponse ?? false }
+        return !hasRefusedPolicy && ResourceType.allCases.allSatisfy { subscriptions[$0]?.isWhole ?? false }
     }
 
     private static func remove(_ names: [String], from subscription: inout Subscription, _ update: inout Update) {
@@ -106,7 +112,8 @@ package struct DeltaClient: ~Copyable, Sendable {
         let key = ResourceKey(change)
         // A name may pass from a workload to a service; the former is then gone.
         if let old = subscription.known[resource.name], old.key != key { update.changes.append(old.key.removal) }
-        subscription.known[resource.name] = Known(version: resource.version, key: key)
+        subscription.known[resource.name] = Known(
+            version: resource.version, key: key, value: resource.resource.value)
         subscription.rejected.remove(resource.name)
         update.changes.append(change)
     }
@@ -129,5 +136,82 @@ package struct DeltaClient: ~Copyable, Sendable {
     private static func summary(of rejections: [XDSError]) -> String {
         let shown = rejections.prefix(10).map { String($0.message.prefix(500)) }.joined(separator: "; ")
         return rejections.count > 10 ? "\(shown); and \(rejections.count - 10) more" : shown
+    }
+}
+
+/// What is known, kept outside of this process, so that the next one begins with it.
+extension DeltaClient {
+    /// What is known, with names and versions: `meshnode.wire.SavedState`.
+    package func savedState() -> [UInt8] {
+        var state = Meshnode_Wire_SavedState()
+        state.subscriptions = subscriptions.map { type, subscription in
+            var saved = Meshnode_Wire_SavedState.Subscription()
+            saved.typeURL = type.typeURL
+            // What had to be done without is missing for the successor, too.
+            let isUsable = type != .authorization || subscription.rejected.allSatisfy { subscription.known[$0] != nil }
+            saved.isWhole = subscription.isWhole && isUsable
+            saved.resources = subscription.known.map { name, known in
+                var resource = Meshnode_Wire_SavedState.Resource()
+                resource.name = name
+                resource.version = known.version
+                resource.value = known.value
+                return resource
+            }
+            return saved
+        }
+        // Fields of plain bytes and text always have a form; what cannot be saved would only be asked for again.
+        return (try? state.serializedBytes()) ?? []
+    }
+
+    /// Takes up what another client saved, in place of what is known; before the first `connected`.
+    /// - Returns: the changes that make the mesh of it, in an order in which they can be applied.
+    /// - Throws: `malformedMessage` or what makes a resource unusable; then nothing has changed.
+    package mutating func restore(_ state: [UInt8]) throws(XDSError) -> [MeshChange] {
+        let saved: Meshnode_Wire_SavedState
+        do {
+            saved = try Meshnode_Wire_SavedState(serializedBytes: state)
+        } catch {
+            throw XDSError(.malformedMessage, "\(state.count) bytes are no saved state: \(error)")
+        }
+        var restored: [ResourceType: Subscription] = [:]
+        var changes: [ResourceType: [MeshChange]] = [:]
+        for subscription in saved.subscriptions {
+            guard let type = ResourceType(typeURL: subscription.typeURL), restored[type] == nil else {
+                throw XDSError(
+                    .malformedMessage, "a saved state has '\(subscription.typeURL.prefix(200))' once too often")
+            }
+            (restored[type], changes[type]) = try read(subscription, type)
+        }
+        subscriptions = restored
+        isComplete = hasEverything
+        return ResourceType.allCases.flatMap { changes[$0] ?? [] }
+    }
+
+    private func read(
+        _ saved: Meshnode_Wire_SavedState.Subscription, _ type: ResourceType
+    ) throws(XDSError) -> (Subscription, [MeshChange]) {
+        var subscription = Subscription()
+        var changes: [MeshChange] = []
+        changes.reserveCapacity(saved.resources.count)
+        subscription.isWhole = saved.isWhole
+        for resource in saved.resources {
+            let change = try translator.change(of: WireResource(resource, type), type: type)
+            let known = Known(version: resource.version, key: ResourceKey(change), value: resource.value)
+            guard subscription.known.updateValue(known, forKey: resource.name) == nil else {
+                throw XDSError(.malformedMessage, "a saved state has '\(resource.name.prefix(200))' twice")
+            }
+            changes.append(change)
+        }
+        return (subscription, changes)
+    }
+}
+
+extension WireResource {
+    fileprivate init(_ saved: Meshnode_Wire_SavedState.Resource, _ type: ResourceType) {
+        self.init()
+        name = saved.name
+        version = saved.version
+        resource.typeURL = type.typeURL
+        resource.value = saved.value
     }
 }

@@ -1,9 +1,12 @@
+import FoundationEssentials
 package import Mesh
+import SwiftProtobuf
 
 /// The serving end of delta discovery: the mesh's present state, and what each client has been told of it.
 ///
-/// Every subscription is to all resources of its type. One response per client and type is under way at a time; what
-/// changes meanwhile is sent when it is answered, each resource once, in its latest state.
+/// A subscription is to all resources of its type, or to those that the client names. A few responses per client and
+/// type are under way at a time; what changes meanwhile is sent when one is answered, each resource once, in its latest
+/// state. Clients that can take it get large sets in parts, of which all but the last say that more follows.
 ///
 /// A client that refuses a response is not sent the same again on that stream, only what changes after it: it says
 /// itself what it knows when it comes back.
@@ -50,15 +53,15 @@ package struct DeltaServer: ~Copyable, Sendable {
 
     /// The state changed. Until `initialSetApplied` nothing is sent.
     package mutating func applied(_ changes: [MeshChange]) -> Applied {
-        var changed: [ResourceType: Set<String>] = [:]
+        var changed: [ResourceType: ResourceStore.Changes] = [:]
         var problems: [XDSError] = []
         for change in changes {
             let key = ResourceKey(change)
             let name = translator.resourceName(of: key)
             do throws(XDSError) {
-                let resource = try translator.resource(of: change)
-                if store.set(resource, isDryRun: change.isDryRun, type: key.type, name: name) {
-                    changed[key.type, default: []].insert(name)
+                let entry = try entry(for: change)
+                if let topics = store.set(entry, type: key.type, name: name) {
+                    changed[key.type, default: [:]][name, default: []].formUnion(topics)
                 }
             } catch {
                 problems.append(error)
@@ -85,14 +88,37 @@ package struct DeltaServer: ~Copyable, Sendable {
         clients[client] = nil
     }
 
-    /// A client sent `request`. One of a client or type that is not known is ignored.
+    /// A client sent `request`. One of a client that is not known is ignored. There is nothing of a type that is not
+    /// known, and who subscribes to it is told so at once: it may wait for that.
     package mutating func received(_ request: DeltaRequest, from client: ClientID) -> Received {
-        guard let type = ResourceType(typeURL: request.typeURL), clients[client] != nil else {
-            return Received(outgoing: [], refusal: nil)
+        guard clients[client] != nil else { return Received(outgoing: [], refusal: nil) }
+        guard let type = ResourceType(typeURL: request.typeURL) else {
+            return Received(outgoing: answerToUnknown(request, client), refusal: nil)
         }
-        clients[client]?.received(request, type, storedNames: store.names(of: type))
+        clients[client]?.received(request, type, store)
         let refusal = request.hasErrorDetail ? request.errorDetail.message : nil
         return Received(outgoing: flush(client), refusal: refusal)
+    }
+
+    private mutating func answerToUnknown(_ request: DeltaRequest, _ client: ClientID) -> [Outgoing] {
+        guard request.responseNonce.isEmpty else { return [] }
+        lastNonce &+= 1
+        var response = DeltaResponse()
+        response.typeURL = request.typeURL
+        response.nonce = String(lastNonce)
+        response.removedResources = Array(request.initialResourceVersions.keys)
+        return [Outgoing(client: client, response: response)]
+    }
+
+    /// Nil for a removal.
+    private func entry(for change: MeshChange) throws(XDSError) -> ResourceStore.Entry? {
+        guard let resource = try translator.resource(of: change) else { return nil }
+        var topics = Set(resource.aliases)
+        if case .workloadUpserted(let workload) = change {
+            topics.formUnion(workload.services.keys.map { translator.naming.key(of: $0) })
+        }
+        return ResourceStore.Entry(
+            resource: resource, isDryRun: change.isDryRun, topics: topics, length: resource.approximateLength)
     }
 
     private mutating func flushAll() -> [Outgoing] {
@@ -103,12 +129,22 @@ package struct DeltaServer: ~Copyable, Sendable {
         guard isLoaded else { return [] }
         var outgoing: [Outgoing] = []
         for type in ResourceType.allCases {
-            let nonce = String(lastNonce &+ 1)
-            guard let response = clients[client]?.nextResponse(type, from: store, nonce: nonce) else { continue }
-            lastNonce &+= 1
-            outgoing.append(Outgoing(client: client, response: response))
+            while true {
+                let nonce = String(lastNonce &+ 1)
+                guard let response = clients[client]?.nextResponse(type, from: store, nonce: nonce) else { break }
+                lastNonce &+= 1
+                outgoing.append(Outgoing(client: client, response: response))
+            }
         }
         return outgoing
+    }
+}
+
+extension WireResource {
+    /// About how long it is on the wire, in bytes.
+    fileprivate var approximateLength: Int {
+        let names = name.utf8.count + version.utf8.count + aliases.reduce(0) { $0 + $1.utf8.count + 2 }
+        return resource.value.count + resource.typeURL.utf8.count + names + 16
     }
 }
 
