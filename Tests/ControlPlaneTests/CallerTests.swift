@@ -1,3 +1,6 @@
+// swift-format-ignore-file: NeverForceUnwrap
+// A value that a test spells wrongly ends the test run.
+
 import CertificateAuthority
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
@@ -63,7 +66,7 @@ func refusal(
             let chain = [try key.selfSignedCertificatePEM()]
             let error = try #require(try await refusal(endpoint, chainPEM: chain, key: key))
             #expect(error.code == .unauthenticated && error.message.contains("join first"))
-            let event = await controller.events.first { if case .refused = $0 { true } else { false } }
+            let event = try await controller.events.first { if case .refused = $0 { true } else { false } }
             guard case .refused(let refusal) = event else { return }
             #expect(refusal.call == "CreateCertificate" && refusal.address.hasPrefix("ipv4:127.0.0.1"))
         }
@@ -112,13 +115,13 @@ func refusal(
             let credential = try authority.node("n1", key: key)
             let subscriber = TestSubscriber()
             try await withClient(endpoint, credential, subscriber) { _ in
-                _ = await subscriber.connected()
-                let serial = await controller.opened("n1", .session).chain[0].serialText
+                _ = try await subscriber.connected()
+                let serial = try await controller.opened("n1", .session).chain[0].serialText
                 server.replace(
                     trust: try MeshTrust(
                         trustDomain: authority.trustDomain, bundlePEM: try authority.bundlePEM, revokedSerials: [serial]
                     ))
-                #expect(await controller.closed("n1", .session).contains("revoked"))
+                #expect(try await controller.closed("n1", .session).contains("revoked"))
                 let error = try #require(try await refusal(endpoint, chainPEM: credential.chainPEM, key: key))
                 #expect(error.code == .unauthenticated && error.message.contains("revoked"))
             }
@@ -132,21 +135,21 @@ func refusal(
             let new = TestSubscriber()
             // A node with a certificate by the old root, that trusts both.
             try await withClient(endpoint, try authority.node("n1", trusting: next), old) { client in
-                _ = await old.connected()
+                _ = try await old.connected()
                 server.replace(trust: try authority.trust(next))
                 // A node that has its certificate by the new root.
                 try await withClient(endpoint, try next.node("n2", trusting: authority), new) { _ in
-                    _ = await new.connected()
+                    _ = try await new.connected()
                     try server.replace(identity: try next.identity())
                     server.replace(trust: try next.trust())
-                    #expect(await controller.closed("n1", .session).contains("does not lead to a root"))
-                    #expect(await old.lost().code == .disconnected)
+                    #expect(try await controller.closed("n1", .session).contains("does not lead to a root"))
+                    #expect(try await old.lost().code == .disconnected)
                     // It is told what to do once it comes back.
-                    _ = await old.events.first { event in
+                    _ = try await old.events.first { event in
                         if case .lost(let error) = event { error.code == .unauthenticated } else { false }
                     }
                     client.replace(credential: try next.node("n1"))
-                    _ = await old.events.first { event in
+                    _ = try await old.events.first { event in
                         if case .connected(let connection) = event {
                             connection.session.closeCause == nil
                         } else {

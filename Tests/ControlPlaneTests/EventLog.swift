@@ -1,10 +1,12 @@
+import Foundation
 import Synchronization
 
 /// What happened, in order, for a test to wait on.
 final class EventLog<Event: Sendable>: Sendable {
     private struct Waiter {
+        var id: UUID
         var test: @Sendable (Event) -> Bool
-        var continuation: CheckedContinuation<Event, Never>
+        var continuation: CheckedContinuation<Event, any Error>
     }
 
     private struct State {
@@ -24,15 +26,27 @@ final class EventLog<Event: Sendable>: Sendable {
         for waiter in waiters { waiter.continuation.resume(returning: event) }
     }
 
-    /// The first event that passes `test`, of those that happened or of those to come.
-    func first(where test: @escaping @Sendable (Event) -> Bool) async -> Event {
-        await withCheckedContinuation { continuation in
-            let found = state.withLock { state -> Event? in
-                if let event = state.events.first(where: test) { return event }
-                state.waiters.append(Waiter(test: test, continuation: continuation))
-                return nil
+    /// The first event that passes `test`, of those that happened or of those to come. Throws when the test is cancelled,
+    /// as its time limit does.
+    func first(where test: @escaping @Sendable (Event) -> Bool) async throws -> Event {
+        let id = UUID()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let result = state.withLock { state -> Result<Event, any Error>? in
+                    if let event = state.events.first(where: test) { return .success(event) }
+                    if Task.isCancelled { return .failure(CancellationError()) }
+                    state.waiters.append(Waiter(id: id, test: test, continuation: continuation))
+                    return nil
+                }
+                if let result { continuation.resume(with: result) }
             }
-            if let found { continuation.resume(returning: found) }
+        } onCancel: {
+            let waiters = state.withLock { state in
+                let cancelled = state.waiters.filter { $0.id == id }
+                state.waiters.removeAll { $0.id == id }
+                return cancelled
+            }
+            for waiter in waiters { waiter.continuation.resume(throwing: CancellationError()) }
         }
     }
 

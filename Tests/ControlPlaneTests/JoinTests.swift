@@ -39,8 +39,8 @@ import Testing
             #expect(credential.trustBundlePEM == (try authority.bundlePEM))
             let subscriber = TestSubscriber()
             try await withClient(endpoint, credential, subscriber) { _ in
-                _ = await subscriber.connected()
-                #expect(await controller.opened("n1", .session).node == "n1")
+                _ = try await subscriber.connected()
+                #expect(try await controller.opened("n1", .session).node == "n1")
             }
         }
     }

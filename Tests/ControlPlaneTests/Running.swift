@@ -1,3 +1,6 @@
+// swift-format-ignore-file: NeverForceUnwrap
+// A value that a test spells wrongly ends the test run.
+
 import Mesh
 import TestSupport
 import XDS

@@ -114,22 +114,22 @@ final class TestController: ControlPlaneHandler {
 
     // MARK: What tests wait for
 
-    func opened(_ node: String, _ kind: StreamKind) async -> NodeStream {
-        let event = await events.first {
+    func opened(_ node: String, _ kind: StreamKind) async throws -> NodeStream {
+        let event = try await events.first {
             if case .opened(let stream) = $0 { stream.node == node && stream.kind == kind } else { false }
         }
         guard case .opened(let stream) = event else { fatalError("it was filtered") }
         return stream
     }
 
-    func said(_ test: @escaping @Sendable (ChannelMessage) -> Bool) async -> (ChannelMessage, node: String) {
-        let event = await events.first { if case .said(let message, _) = $0 { test(message) } else { false } }
+    func said(_ test: @escaping @Sendable (ChannelMessage) -> Bool) async throws -> (ChannelMessage, node: String) {
+        let event = try await events.first { if case .said(let message, _) = $0 { test(message) } else { false } }
         guard case .said(let message, let node) = event else { fatalError("it was filtered") }
         return (message, node)
     }
 
-    func closed(_ node: String, _ kind: StreamKind) async -> String {
-        let event = await events.first {
+    func closed(_ node: String, _ kind: StreamKind) async throws -> String {
+        let event = try await events.first {
             if case .closed(node, kind, _) = $0 { true } else { false }
         }
         guard case .closed(_, _, let cause) = event else { fatalError("it was filtered") }

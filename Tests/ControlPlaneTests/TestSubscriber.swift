@@ -57,24 +57,24 @@ final class TestSubscriber: ControlPlaneClientHandler {
 
     // MARK: What tests wait for
 
-    func connected() async -> ControllerConnection {
-        let event = await events.first { if case .connected = $0 { true } else { false } }
+    func connected() async throws -> ControllerConnection {
+        let event = try await events.first { if case .connected = $0 { true } else { false } }
         guard case .connected(let connection) = event else { fatalError("it was filtered") }
         return connection
     }
 
-    func lost() async -> ControlPlaneError {
-        let event = await events.first { if case .lost = $0 { true } else { false } }
+    func lost() async throws -> ControlPlaneError {
+        let event = try await events.first { if case .lost = $0 { true } else { false } }
         guard case .lost(let error) = event else { fatalError("it was filtered") }
         return error
     }
 
-    func hasMesh(_ mesh: [MeshChange]) async {
-        _ = await events.first { if case .mesh(Set(mesh)) = $0 { true } else { false } }
+    func hasMesh(_ mesh: [MeshChange]) async throws {
+        _ = try await events.first { if case .mesh(Set(mesh)) = $0 { true } else { false } }
     }
 
-    func said(_ test: @escaping @Sendable (ChannelMessage) -> Bool) async -> ChannelMessage {
-        let event = await events.first { if case .said(let message) = $0 { test(message) } else { false } }
+    func said(_ test: @escaping @Sendable (ChannelMessage) -> Bool) async throws -> ChannelMessage {
+        let event = try await events.first { if case .said(let message) = $0 { test(message) } else { false } }
         guard case .said(let message) = event else { fatalError("it was filtered") }
         return message
     }
