@@ -41,7 +41,7 @@ package struct AuthorityDirectory: Sendable {
         guard directory.hasOperatorFiles || generation != nil else {
             throw AuthorityError(
                 .fileUnusable,
-                "there is no authority in \(path): name its directory with --ca, on the machine where the controller runs"
+                "there is no authority in \(path): name its directory with --ca-directory, on the machine where the controller runs"
             )
         }
         let files = directory.hasOperatorFiles ? path : directory.directory(of: generation ?? 0)

@@ -22,8 +22,8 @@ private final class FakeWorker: CertificateManager.Delegate {
 
     init() throws {
         directory = try TemporaryDirectory()
-        authority = try SigningAuthority(Samples.configuration(authority: directory.path))
-        authority.identitiesOnNode = [Samples.web, Samples.api]
+        authority = try SigningAuthority(Samples.settings(authority: .init(directory: directory.path)))
+        authority.identities = IdentitiesByNode(["node-a": [Samples.web, Samples.api]])
     }
 
     func send(_ request: CertificateRequest) -> Bool {
@@ -64,7 +64,7 @@ private final class FakeWorker: CertificateManager.Delegate {
         let request = try #require(worker.requests.first)
         #expect(request.identity == Samples.web)
         #expect(manager.statuses.map(\.state) == [.unavailable])
-        manager.received(worker.authority.answer(request))
+        manager.received(worker.authority.answer(request, node: "node-a"))
         #expect(worker.ready.map(\.identity) == [Samples.web])
         #expect(worker.bundles.count == 1)
         #expect(worker.renewals == [true])
@@ -76,7 +76,7 @@ private final class FakeWorker: CertificateManager.Delegate {
     @Test func `asks for each identity with a key of its own, and tells roots once`() throws {
         manager.want([Samples.web, Samples.api])
         #expect(Set(worker.requests.map(\.identity)) == [Samples.web, Samples.api])
-        for request in worker.requests { manager.received(worker.authority.answer(request)) }
+        for request in worker.requests { manager.received(worker.authority.answer(request, node: "node-a")) }
         let ders = try worker.ready.map { try $0.key.der() }
         #expect(Set(ders).count == 2)
         #expect(worker.bundles.count == 1)
@@ -84,7 +84,7 @@ private final class FakeWorker: CertificateManager.Delegate {
 
     @Test func `renews past half of the life, and keeps what it has meanwhile`() throws {
         manager.want([Samples.web])
-        manager.received(worker.authority.answer(try #require(worker.requests.last)))
+        manager.received(worker.authority.answer(try #require(worker.requests.last), node: "node-a"))
         // Issued for a day: renewal is due after 45 to 55 percent of it.
         advance(10 * 3600)
         #expect(worker.requests.count == 1)
@@ -113,7 +113,7 @@ private final class FakeWorker: CertificateManager.Delegate {
         #expect(worker.requests.count == before, "the back-off does not grow")
         advance(20)
         #expect(worker.requests.count == before + 1)
-        manager.received(worker.authority.answer(try #require(worker.requests.last)))
+        manager.received(worker.authority.answer(try #require(worker.requests.last), node: "node-a"))
         #expect(manager.statuses.map(\.lastError) == [nil])
     }
 
@@ -131,14 +131,14 @@ private final class FakeWorker: CertificateManager.Delegate {
         let lost = try #require(worker.requests.last)
         manager.controllerLost("it ended")
         #expect(manager.statuses.first?.lastError?.contains("it ended") == true)
-        manager.received(worker.authority.answer(lost))
+        manager.received(worker.authority.answer(lost, node: "node-a"))
         #expect(worker.ready.isEmpty)
         #expect(worker.bundles.isEmpty)
         #expect(worker.renewals == [false])
         advance(1)
         #expect(worker.requests.count == 2)
         #expect(worker.requests.last?.id != lost.id)
-        manager.received(worker.authority.answer(try #require(worker.requests.last)))
+        manager.received(worker.authority.answer(try #require(worker.requests.last), node: "node-a"))
         #expect(worker.ready.count == 1)
     }
 
@@ -146,7 +146,7 @@ private final class FakeWorker: CertificateManager.Delegate {
         manager.want([Samples.web, Samples.api])
         let web = try #require(worker.requests.first { $0.identity == Samples.web })
         let api = try #require(worker.requests.first { $0.identity == Samples.api })
-        manager.received(CertificateResponse(id: web.id, outcome: worker.authority.answer(api).outcome))
+        manager.received(CertificateResponse(id: web.id, outcome: worker.authority.answer(api, node: "node-a").outcome))
         #expect(worker.ready.isEmpty)
         #expect(worker.renewals == [false])
     }
@@ -163,7 +163,7 @@ private final class FakeWorker: CertificateManager.Delegate {
 
     @Test func `says that one expired which nobody renewed`() throws {
         manager.want([Samples.web])
-        manager.received(worker.authority.answer(try #require(worker.requests.last)))
+        manager.received(worker.authority.answer(try #require(worker.requests.last), node: "node-a"))
         worker.isReachable = false
         advance(25 * 3600)
         #expect(worker.absences.last?.reason == .certificateExpired)
@@ -178,14 +178,14 @@ private final class FakeWorker: CertificateManager.Delegate {
         manager.want([Samples.web])
         // The authority signs by the wall clock, which is a day behind.
         worker.now += 25 * 3600
-        manager.received(worker.authority.answer(try #require(worker.requests.last)))
+        manager.received(worker.authority.answer(try #require(worker.requests.last), node: "node-a"))
         #expect(worker.ready.isEmpty)
         #expect(manager.statuses.first?.lastError?.contains("the clock is off by about") == true)
     }
 
     @Test func `forgets what no pod needs any more`() throws {
         manager.want([Samples.web])
-        manager.received(worker.authority.answer(try #require(worker.requests.last)))
+        manager.received(worker.authority.answer(try #require(worker.requests.last), node: "node-a"))
         manager.want([])
         #expect(worker.gone == [Samples.web])
         #expect(manager.statuses.isEmpty)

@@ -81,8 +81,8 @@ import XDS
 
     @Test func `carries certificates, roots and revocations to the next worker`() throws {
         let directory = try TemporaryDirectory()
-        let authority = try SigningAuthority(Samples.configuration(authority: directory.path))
-        authority.identitiesOnNode = [Samples.web, Samples.api]
+        let authority = try SigningAuthority(Samples.settings(authority: .init(directory: directory.path)))
+        authority.identities = IdentitiesByNode(["node-a": [Samples.web, Samples.api]])
         let worker = CollectingDelegate(authority)
         let manager = CertificateManager(trustDomain: Samples.trustDomain, delegate: worker)
         worker.manager = manager
@@ -200,7 +200,7 @@ final class CollectingDelegate: CertificateManager.Delegate {
 
     func answerAll() {
         guard let authority else { return }
-        for request in requests { manager?.received(authority.answer(request)) }
+        for request in requests { manager?.received(authority.answer(request, node: "node-a")) }
         requests = []
     }
 

@@ -29,8 +29,10 @@ import Testing
         let console = Console(
             write: { output += $0 }, writeError: { _ in }, isTerminal: false, environment: [:], hostName: { "" },
             makeClient: { _ in ScriptedAgent(transcript: Transcript()) { _ in [] } }, pause: { _ in false },
-            processes: Console.Processes(agent: { _ in 0 }, worker: { _ in 0 }, controller: { _ in 0 }))
-        let command = try AuthorityCommand.parseAsRoot(arguments + ["--ca", place.path])
+            processes: Console.Processes(
+                agent: { _ in 0 }, worker: { _ in 0 }, embeddedController: { _ in 0 }, subscriber: { _ in 0 },
+                controller: { _ in 0 }))
+        let command = try AuthorityCommand.parseAsRoot(arguments + ["--ca-directory", place.path])
         let status = try #require(command as? any ConsoleCommand).run(on: console)
         #expect(status == ExitStatus.ok.rawValue)
         return output
@@ -81,9 +83,9 @@ import Testing
 
     @Test func `makes no authority where there is none`() throws {
         let error = refusal {
-            try AuthorityPlace.parse(["--ca", "/nonexistent/ca"]).work { _, _ in .ok }
+            try AuthorityPlace.parse(["--ca-directory", "/nonexistent/ca"]).work { _, _ in .ok }
         }
-        #expect(error?.message.contains("--ca") == true)
+        #expect(error?.message.contains("--ca-directory") == true)
         #expect(!FileManager.default.fileExists(atPath: "/nonexistent"))
     }
 }

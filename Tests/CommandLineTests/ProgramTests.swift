@@ -32,7 +32,7 @@ import Testing
             processes: .init(
                 agent: {
                     transcript.agents.append($0); return 0
-                }, worker: { _ in 0 }, controller: { _ in 0 }))
+                }, worker: { _ in 0 }, embeddedController: { _ in 0 }, subscriber: { _ in 0 }, controller: { _ in 0 }))
         #expect(Program.run(arguments, on: console) == 64)
         #expect(!transcript.errors.isEmpty)
         #expect(transcript.agents.isEmpty && transcript.askedPaths.isEmpty)

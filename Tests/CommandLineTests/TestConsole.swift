@@ -33,12 +33,15 @@ func run(
     keeper: KeeperView? = nil, files: [String: String] = [:],
     answer: @escaping (String) throws -> [UInt8] = { _ in throw CommandError(.unreachable, "nobody there") }
 ) -> (status: Int32, transcript: Transcript) {
-    run(arguments, environment: environment, isTerminal: isTerminal, looks: looks, answer: answer)
+    run(
+        arguments, environment: environment, isTerminal: isTerminal, looks: looks, keeper: keeper, files: files,
+        answer: answer)
 }
 
 /// As above, with the arguments as a list.
 func run(
     _ arguments: [String], environment: [String: String] = [:], isTerminal: Bool = false, looks: Int = 0,
+    keeper: KeeperView? = nil, files: [String: String] = [:],
     answer: @escaping (String) throws -> [UInt8] = { _ in throw CommandError(.unreachable, "nobody there") }
 ) -> (status: Int32, transcript: Transcript) {
     let transcript = Transcript()

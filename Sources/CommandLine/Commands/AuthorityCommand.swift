@@ -135,13 +135,13 @@ struct AuthorityRevokeCommand: ConsoleCommand {
 /// Where the authority is.
 struct AuthorityPlace: ParsableArguments {
     @Option(help: ArgumentHelp("The authority's directory, as `agent --ca-directory` has it.", valueName: "dir"))
-    var ca = "/var/lib/meshnode/ca"
+    var caDirectory = "/var/lib/meshnode/ca"
 
     /// Works on the authority there, which must exist.
     /// - Throws: a `CommandError` that says what to do.
     func work(_ body: (AuthorityDirectory, _ now: Int64) throws -> ExitStatus) throws -> Int32 {
         do {
-            return try body(AuthorityDirectory(existing: ca), WallClock.secondsSince1970).rawValue
+            return try body(AuthorityDirectory(existing: caDirectory), WallClock.secondsSince1970).rawValue
         } catch let error as AuthorityError {
             throw CommandError(Self.status(of: error), error.message)
         }

@@ -17,7 +17,7 @@ struct MeshnodeCommand: ParsableCommand {
             """,
         version: MeshnodeVersion.current,
         groupedSubcommands: [
-            CommandGroup(name: "Run", subcommands: [AgentCommand.self]),
+            CommandGroup(name: "Run", subcommands: [AgentCommand.self, ControllerCommand.self]),
             CommandGroup(
                 name: "Look",
                 subcommands: [
@@ -25,7 +25,10 @@ struct MeshnodeCommand: ParsableCommand {
                     PoliciesCommand.self, CertificatesCommand.self, ConnectionsCommand.self, EdgesCommand.self,
                     ExplainCommand.self, DiffCommand.self, VersionCommand.self,
                 ]),
-            CommandGroup(name: "Inner", subcommands: [WorkerCommand.self, ControllerCommand.self]),
+            CommandGroup(name: "Administer", subcommands: [TokenCommand.self, AuthorityCommand.self]),
+            CommandGroup(
+                name: "Inner",
+                subcommands: [WorkerCommand.self, EmbeddedControllerCommand.self, SubscriberCommand.self]),
         ]
     )
 }
