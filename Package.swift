@@ -50,6 +50,7 @@ let nio = product("NIOCore", "swift-nio")
 let nioPosix = product("NIOPosix", "swift-nio")
 let nioHTTP1 = product("NIOHTTP1", "swift-nio")
 let nioSSL = product("NIOSSL", "swift-nio-ssl")
+let nioCertificates = product("NIOCertificateReloading", "swift-nio-extras")
 let grpc = product("GRPCCore", "grpc-swift-2")
 let grpcTransport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
 let grpcProtobuf = product("GRPCProtobuf", "grpc-swift-protobuf")
@@ -78,6 +79,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
@@ -141,7 +143,7 @@ let package = Package(
             "ControlPlane",
             [
                 "XDS", "CertificateAuthority", "Mesh", "Addressing", grpc, grpcTransport, grpcProtobuf, protobuf, nioSSL,
-                nio, nioPosix, x509, asn1, crypto,
+                nioCertificates, nio, nioPosix, x509, asn1, crypto,
             ]),
         // Controller: a directory of manifests to the mesh as values, and to the pods of each node.
         target("Controller", ["Resources", "Mesh", "Kernel", "Addressing"]),
@@ -204,13 +206,13 @@ let package = Package(
         tests(of: "Resources", ["Mesh", "Addressing"]),
         tests(of: "XDS", ["Mesh", "Addressing", protobuf]),
         tests(of: "CertificateAuthority", ["Identity", "TLS", "Mesh"]),
-        tests(of: "ControlPlane", ["XDS", "CertificateAuthority", "Mesh", "Addressing"]),
+        tests(of: "ControlPlane", ["XDS", "CertificateAuthority", "Mesh", "Addressing", grpc, grpcTransport, grpcProtobuf]),
         tests(of: "Controller", ["Resources", "XDS", "Mesh", "Addressing", "Kernel"]),
         tests(
             of: "Agent",
             [
                 "Controller", "ControlPlane", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport", "Keeper",
-                "Kernel", "Identity", "TLS", "Mesh", "Addressing",
+                "Kernel", "Identity", "TLS", "Telemetry", "Mesh", "Addressing",
             ]),
         tests(of: "CommandLine", ["Agent", "CertificateAuthority"]),
         // NodeTests: the whole agent in real network namespaces.

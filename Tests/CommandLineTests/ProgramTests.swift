@@ -32,12 +32,8 @@ import Testing
             processes: .init(
                 agent: {
                     transcript.agents.append($0); return 0
-<<<<<<< Tests/CommandLineTests/ProgramTests.swift
-                }, worker: { _ in 0 }, embeddedController: { _ in 0 }, subscriber: { _ in 0 }, controller: { _ in 0 }))
-=======
                 }, worker: { _ in 0 }, embeddedController: { _ in 0 }, subscriber: { _ in 0 },
                 controller: { _ in 0 }))
->>>>>>> /tmp/tmp.9SSGDQPdaq/Tests/CommandLineTests/ProgramTests.swift
         #expect(Program.run(arguments, on: console) == 64)
         #expect(!transcript.errors.isEmpty)
         #expect(transcript.agents.isEmpty && transcript.askedPaths.isEmpty)

@@ -17,13 +17,7 @@ struct MeshnodeCommand: ParsableCommand {
             """,
         version: MeshnodeVersion.current,
         groupedSubcommands: [
-<<<<<<< Sources/CommandLine/Commands/MeshnodeCommand.swift
             CommandGroup(name: "Run", subcommands: [AgentCommand.self, ControllerCommand.self]),
-=======
-            CommandGroup(
-                name: "Run",
-                subcommands: [AgentCommand.self, ControllerCommand.self, TokenCommand.self, AuthorityCommand.self]),
->>>>>>> /tmp/tmp.9SSGDQPdaq/Sources/CommandLine/Commands/MeshnodeCommand.swift
             CommandGroup(
                 name: "Look",
                 subcommands: [
@@ -31,10 +25,7 @@ struct MeshnodeCommand: ParsableCommand {
                     PoliciesCommand.self, CertificatesCommand.self, ConnectionsCommand.self, EdgesCommand.self,
                     ExplainCommand.self, DiffCommand.self, VersionCommand.self,
                 ]),
-<<<<<<< Sources/CommandLine/Commands/MeshnodeCommand.swift
             CommandGroup(name: "Administer", subcommands: [TokenCommand.self, AuthorityCommand.self]),
-=======
->>>>>>> /tmp/tmp.9SSGDQPdaq/Sources/CommandLine/Commands/MeshnodeCommand.swift
             CommandGroup(
                 name: "Inner",
                 subcommands: [WorkerCommand.self, EmbeddedControllerCommand.self, SubscriberCommand.self]),

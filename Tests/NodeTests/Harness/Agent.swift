@@ -123,15 +123,16 @@ final class Agent {
 /// What the commands print, as JSON.
 extension Agent {
     /// A report of the command line interface.
-    func report(_ command: String) throws -> JSONValue {
-        let result = try Command.run([binary, command, "-o", "json", "--socket", socket], seconds: 5)
+    func report(_ command: String, _ options: String...) throws -> JSONValue {
+        let result = try Command.run([binary, command, "-o", "json", "--socket", socket] + options, seconds: 5)
         guard result.status == 0 || result.status == 2 else {
             throw CommandFailed(description: "meshnode \(command) ended with \(result.status): \(result.errors)")
         }
         return try JSONValue(result.output)
     }
 
-    var status: JSONValue { get throws { try report("status") } }
+    /// Of its own node.
+    var status: JSONValue { get throws { try report("status", "--local") } }
 
     /// Refused connections that are still remembered, the latest last.
     var refusals: [JSONValue] { get throws { try report("connections")["refused"].items } }
