@@ -154,6 +154,8 @@ extension KeeperConfiguration {
         loopCount = min(configuration.loops ?? CurrentProcess.usableCores, InheritedDescriptor.maxLoops)
         drainDeadline = .seconds(configuration.drainDeadlineSeconds)
         withdrawsOnExit = configuration.withdrawsOnExit
+        takesOver = configuration.takesOver
+        excludedNamespaces.formUnion(configuration.rootNamespaces)
         if case .embedded(let source) = configuration.controller, let listen = source.listenAddress {
             guard let address = SocketAddress(listen) else {
                 throw AgentError(.badConfiguration, "'\(listen)' is no address and port to listen on")

@@ -60,7 +60,7 @@ import Testing
             "--ca-chain", "i", "--node", "n1", "--trust-domain", "prod.example", "--root-namespace", "root",
             "--root-namespace", "old",
             "--run-directory", "/run/m", "--loops", "3", "--log-format", "json", "--log-level", "debug",
-            "--metrics-port", "1", "--readiness-port", "2", "--drain-deadline", "5m", "--withdraw-on-exit")
+            "--metrics-port", "1", "--readiness-port", "2", "--drain-deadline", "5m", "--withdraw-on-exit", "--take-over")
         #expect(status == 7)
         #expect(
             transcript.agents == [
@@ -74,7 +74,7 @@ import Testing
                     node: "n1", trustDomain: "prod.example", rootNamespaces: ["root", "old"], runDirectory: "/run/m",
                     loops: 3,
                     logFormat: .json, logLevel: .debug, metricsPort: 1, readinessPort: 2, drainDeadlineSeconds: 300,
-                    withdrawsOnExit: true)
+                    withdrawsOnExit: true, takesOver: true)
             ])
     }
 

@@ -54,7 +54,7 @@ extension OnTwoNodes {
             let shown = try Command.run([agent.binary, "status", "--socket", agent.socket])
             #expect(shown.status == 2)
             #expect(shown.output.contains("policy.yaml:\(problem["line"].number)"))
-            #expect(agent.log.contains("policy.yaml:\(problem["line"].number)"))
+            #expect(try mesh.agent(.a).log.contains("policy.yaml:\(problem["line"].number)"))
             mesh.manifests.remove("policy.yaml")
             try waitUntilHealthy()
         }
@@ -112,7 +112,7 @@ extension OnTwoNodes {
             }
             let agent = try mesh.agent(.b)
             #expect(try agent.status["verdict"].text == "OK", "a warning does not degrade the mesh")
-            let strict = try Command.run([agent.binary, "status", "--socket", agent.socket, "--fail-on", "warning"])
+            let strict = try Command.run([agent.binary, "status", "--local", "--socket", agent.socket, "--fail-on", "warning"])
             #expect(strict.status == 3)
             mesh.manifests.remove("service.yaml")
             try waitUntilHealthy()

@@ -26,13 +26,15 @@ package struct AgentConfiguration: Codable, Sendable, Equatable {
     /// Whether capture is withdrawn when the agent ends. If not, new connections of enrolled pods are refused until an
     /// agent is back, and never travel in plaintext.
     package var withdrawsOnExit: Bool
+    /// Whether it takes over from an agent that runs on this node. If not, it refuses to start beside one.
+    package var takesOver: Bool
 
     package init(
         controller: Controller, node: String,
         trustDomain: String = "cluster.local", rootNamespaces: [String] = ["meshnode-system", "istio-system"],
         runDirectory: String = "/run/meshnode", loops: Int? = nil, logFormat: LogFormat = .text,
         logLevel: LogLevel = .info, metricsPort: UInt16 = 15020, readinessPort: UInt16 = 15021,
-        drainDeadlineSeconds: Int = 30, withdrawsOnExit: Bool = false
+        drainDeadlineSeconds: Int = 30, withdrawsOnExit: Bool = false, takesOver: Bool = false
     ) {
         self.controller = controller
         self.node = node
@@ -46,6 +48,7 @@ package struct AgentConfiguration: Codable, Sendable, Equatable {
         self.readinessPort = readinessPort
         self.drainDeadlineSeconds = drainDeadlineSeconds
         self.withdrawsOnExit = withdrawsOnExit
+        self.takesOver = takesOver
     }
 
     /// Where the mesh's state comes from, for people: the directory of manifests, or the controller's address.

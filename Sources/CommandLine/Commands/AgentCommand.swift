@@ -16,8 +16,7 @@ struct AgentCommand: ConsoleCommand {
             of other nodes may use it. With --controller it uses one that is elsewhere:
               meshnode token create --node NAME > FILE     (where the controller is)
               meshnode agent --controller HOST:15012 --join-token FILE
-            An agent that is started beside a running one takes over from it without
-            refusing a connection: that is the upgrade.
+            To upgrade, start the new agent with --take-over beside the running one.
             """
     )
 
@@ -43,6 +42,7 @@ struct AgentCommand: ConsoleCommand {
             trustDomain: node.trustDomain, rootNamespaces: node.rootNamespaces, runDirectory: node.runDirectory,
             loops: node.loops, logFormat: log.logFormat, logLevel: log.logLevel,
             metricsPort: ports.metricsPort, readinessPort: ports.readinessPort,
-            drainDeadlineSeconds: node.drainDeadline.seconds, withdrawsOnExit: node.withdrawOnExit)
+            drainDeadlineSeconds: node.drainDeadline.seconds, withdrawsOnExit: node.withdrawOnExit,
+            takesOver: node.takeOver)
     }
 }

@@ -160,6 +160,9 @@ struct NodeOptions: ParsableArguments {
     @Flag(help: "Withdraw capture at the end: traffic then goes on in plaintext, instead of being refused.")
     var withdrawOnExit = false
 
+    @Flag(help: "Take over from the agent that runs on this node, without refusing a connection: an upgrade.")
+    var takeOver = false
+
     /// What was asked for, or both names that people have.
     var rootNamespaces: [String] { rootNamespace.isEmpty ? ["meshnode-system", "istio-system"] : rootNamespace }
 

@@ -67,6 +67,7 @@ enum StartUpChecks {
     private static func alreadyRunning(_ pid: Int32?, _ configuration: KeeperConfiguration) -> KeeperError {
         let process = pid.map { " (process \($0))" } ?? ""
         return KeeperError(
-            .alreadyRunning, "another agent runs on this node\(process): it holds \(configuration.lockPath)")
+            .alreadyRunning, "another agent runs on this node\(process): it holds \(configuration.lockPath); to take over from it, as an "
+                + "upgrade does, add --take-over")
     }
 }
