@@ -4,35 +4,41 @@ package import Mesh
 package struct CertificateAbsence: Hashable, Sendable {
     /// Whose certificate it is.
     package let identity: SPIFFEID
-    /// `certificateExpired` if there was one, `certificateUnavailable` if there never was.
-    package let reason: Reason
-    /// For an operator: the identity, since when, and why renewal failed.
-    package let text: String
+    /// The last second of the one that there was, since 1970; nil if there never was one.
+    package let notAfter: Int64?
+    /// Why there is no other; nil if that is not known.
+    package let cause: String?
 
-    package init(identity: SPIFFEID, reason: Reason, text: String) {
+    private init(_ identity: SPIFFEID, notAfter: Int64?, cause: String?) {
         self.identity = identity
-        self.reason = reason
-        self.text = text
+        self.notAfter = notAfter
+        self.cause = cause
     }
 
     /// Its certificate ran out.
     /// - Parameters:
     ///   - notAfter: its last second, since 1970.
     ///   - cause: why there is no other; nil if none was asked for yet.
-    package static func expired(
-        _ identity: SPIFFEID, notAfter: Int64, at now: Int64, because cause: String?
-    ) -> CertificateAbsence {
-        let age = max(0, now.subtractingReportingOverflow(notAfter).partialValue)
-        return CertificateAbsence(
-            identity: identity, reason: .certificateExpired,
-            text: "the certificate of \(identity) expired \(age) s ago and could not be renewed: "
-                + (cause ?? "a new one was asked for just now"))
+    package static func expired(_ identity: SPIFFEID, notAfter: Int64, because cause: String?) -> CertificateAbsence {
+        CertificateAbsence(identity, notAfter: notAfter, cause: cause)
     }
 
     /// It never had one.
-    package static func missing(_ identity: SPIFFEID, because cause: String?) -> CertificateAbsence {
-        CertificateAbsence(
-            identity: identity, reason: .certificateUnavailable,
-            text: "no certificate for \(identity) yet: \(cause ?? "it was asked for just now")")
+    package static func missing(_ identity: SPIFFEID, because cause: String? = nil) -> CertificateAbsence {
+        CertificateAbsence(identity, notAfter: nil, cause: cause)
+    }
+
+    /// `certificateExpired` if there was a certificate, `certificateUnavailable` if there never was.
+    package var reason: Reason { notAfter == nil ? .certificateUnavailable : .certificateExpired }
+
+    /// For an operator: the identity, since when, and why renewal failed.
+    /// - Parameter now: seconds since 1970.
+    package func text(at now: Int64) -> String {
+        guard let notAfter else {
+            return "no certificate for \(identity) yet" + (cause.map { ": \($0)" } ?? "")
+        }
+        let age = max(0, now.subtractingReportingOverflow(notAfter).partialValue)
+        return "the certificate of \(identity) expired \(age) s ago and could not be renewed: "
+            + (cause ?? "a new one was asked for just now")
     }
 }

@@ -12,6 +12,8 @@ package final class LoopIdentities {
     }
 
     private var entries: [SPIFFEID: Entry] = [:]
+    /// Why an identity that is needed has no entry, as far as that was told.
+    private var absences: [SPIFFEID: CertificateAbsence] = [:]
     private(set) var bundles: TrustBundles?
     let cache = VerificationCache()
 
@@ -23,11 +25,25 @@ package final class LoopIdentities {
         let client = try TLSContext(role: .client, chain: svid.chain, key: svid.key)
         let server = try TLSContext(role: .server, chain: svid.chain, key: svid.key)
         entries[svid.identity] = Entry(svid: svid, client: client, server: server)
+        absences[svid.identity] = nil
     }
 
-    /// No workload of this node has the identity any more, or its certificate expired.
+    /// No workload of this node has the identity any more.
     package func remove(_ identity: SPIFFEID) {
         entries[identity] = nil
+        absences[identity] = nil
+    }
+
+    /// The identity is needed and has no certificate to show, until `update` brings one. Whoever is refused for that
+    /// is told `absence`.
+    package func remove(_ identity: SPIFFEID, because absence: CertificateAbsence) {
+        entries[identity] = nil
+        absences[identity] = absence
+    }
+
+    /// Why `identity` has no certificate to show; nil if it has one.
+    package func absence(of identity: SPIFFEID) -> CertificateAbsence? {
+        entries[identity] == nil ? absences[identity] ?? .missing(identity) : nil
     }
 
     /// Replaces the roots that peers are checked against, from the next handshake on.
@@ -40,9 +56,20 @@ package final class LoopIdentities {
         entries[identity] != nil && bundles != nil
     }
 
-    /// What a connection of `identity` in `role` needs; nil if it is not available.
-    func credentials(of identity: SPIFFEID, role: TLSRole) -> LoopCredentials? {
-        guard let entry = entries[identity], let bundles else { return nil }
+    /// What a connection of `identity` in `role` needs.
+    ///
+    /// - Parameter now: seconds since 1970.
+    /// - Throws: why there is none; no other endpoint would help.
+    func credentials(
+        of identity: SPIFFEID, role: TLSRole, at now: Int64
+    ) throws(TunnelFailure) -> LoopCredentials {
+        guard let entry = entries[identity], let bundles else {
+            let absence = absence(of: identity)
+            throw TunnelFailure(
+                absence?.reason ?? .certificateUnavailable,
+                "\(absence?.text(at: now) ?? "no roots to check peers against yet"); see `meshnode certificates`",
+                mayRetryElsewhere: false)
+        }
         return LoopCredentials(
             identity: identity, context: role == .client ? entry.client : entry.server, bundles: bundles,
             version: entry.svid.version, notBefore: entry.svid.notBefore, notAfter: entry.svid.notAfter)

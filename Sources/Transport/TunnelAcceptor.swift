@@ -63,11 +63,12 @@ package final class TunnelAcceptor: TunnelLinkOwner {
     package func accept(_ socket: consuming TCPSocket, as identity: SPIFFEID, _ tunnel: AcceptedTunnel)
         -> TunnelFailure?
     {
-        guard let credentials = identities.credentials(of: identity, role: .server) else {
+        let credentials: LoopCredentials
+        do throws(TunnelFailure) {
+            credentials = try identities.credentials(of: identity, role: .server, at: wallClock())
+        } catch {
             socket.setResetOnClose()
-            return TunnelFailure(
-                .certificateUnavailable, "no certificate for \(identity) yet; see `meshnode certificates`",
-                mayRetryElsewhere: false)
+            return error
         }
         let stream = StreamSocket(accepted: socket, loop: resources.loop, pool: resources.pendingPool)
         var made: TunnelLink?

@@ -208,11 +208,7 @@ package final class TunnelPool: TunnelLinkOwner {
     private func connect(
         _ session: SessionID, _ key: PoolKey, _ socket: consuming TCPSocket, from origin: ObjectIdentifier
     ) throws(TunnelFailure) {
-        guard let credentials = identities.credentials(of: key.source, role: .client) else {
-            throw TunnelFailure(
-                .certificateUnavailable, "no certificate for \(key.source) yet; see `meshnode certificates`",
-                mayRetryElsewhere: false)
-        }
+        let credentials = try identities.credentials(of: key.source, role: .client, at: wallClock())
         let stream = StreamSocket(unconnected: socket, loop: resources.loop, pool: resources.pendingPool)
         let link: TunnelLink
         do {

@@ -167,7 +167,7 @@ private final class FakeWorker: CertificateManager.Delegate {
         worker.isReachable = false
         advance(25 * 3600)
         #expect(worker.absences.last?.reason == .certificateExpired)
-        #expect(worker.absences.last?.text.contains("the controller cannot be reached") == true)
+        #expect(worker.absences.last?.cause?.contains("the controller cannot be reached") == true)
         #expect(manager.expired == [Samples.web])
         #expect(manager.statuses.map(\.state) == [.unavailable])
         manager.want([])

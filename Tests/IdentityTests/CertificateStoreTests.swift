@@ -37,14 +37,14 @@ import Testing
         store.want([Fixtures.web], at: at(begin), jitter: even)
         #expect(text(store.takeActions()) == ["request web"])
         #expect(store.statuses(at: at(begin)).map(\.state) == [.unavailable])
-        #expect(store.absence(of: Fixtures.web, at: at(begin))?.reason == .certificateUnavailable)
+        #expect(store.absence(of: Fixtures.web)?.reason == .certificateUnavailable)
 
         store.issued(first, at: at(begin), jitter: even)
         #expect(text(store.takeActions()) == ["publish web 1"])
         let valid = try #require(store.statuses(at: at(begin)).first)
         #expect(valid.state == .valid && valid.serial == first.serial && valid.notAfter == first.notAfter)
         #expect(valid.nextRequest == begin + 43_200)
-        #expect(store.absence(of: Fixtures.web, at: at(begin)) == nil && store.clockProblem == nil)
+        #expect(store.absence(of: Fixtures.web) == nil && store.clockProblem == nil)
 
         store.advance(to: at(begin + 43_200), jitter: even)
         #expect(text(store.takeActions()) == ["request web"])
@@ -73,11 +73,11 @@ import Testing
         store.failed(Fixtures.web, message: "the CA is away", at: at(svid.notAfter + 41), jitter: even)
         // Told again, since there is a reason now.
         #expect(text(store.takeActions()) == ["expired web"])
-        let found = store.absence(of: Fixtures.web, at: at(svid.notAfter + 42))
+        let found = store.absence(of: Fixtures.web)
         let absence = try #require(found)
         #expect(absence.reason == .certificateExpired)
         #expect(
-            absence.text
+            absence.text(at: svid.notAfter + 42)
                 == "the certificate of spiffe://mesh/ns/shop/sa/web expired 42 s ago and could not be renewed: the CA is away"
         )
     }

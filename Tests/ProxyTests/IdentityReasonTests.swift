@@ -2,6 +2,7 @@ import Addressing
 import DataPlaneTestSupport
 import Foundation
 import Identity
+import Kernel
 import Mesh
 import Telemetry
 import TestSupport
@@ -92,6 +93,61 @@ import Testing
         let log = try world.finishedLog()
         #expect(log.first { $0.direction == .inbound }?.reason == .certificateRevoked)
         #expect(log.count == 2)
+    }
+
+    /// That pod's certificate ran out an hour ago.
+    private func expire(_ svid: SVID, in world: ProxyWorld) throws {
+        let absence = CertificateAbsence.expired(
+            svid.identity, notAfter: WallClock.secondsSince1970 - 3600, because: "the CA is away")
+        try world.test.on {
+            world.proxy.identities.remove(svid.identity, because: absence)
+            world.proxy.identitiesChanged()
+        }
+    }
+
+    private func check(_ record: ConnectionRecord, _ svid: SVID) {
+        let start = "the certificate of \(svid.identity) expired 36"
+        #expect(record.detail?.hasPrefix(start) == true && record.detail?.contains("the CA is away") == true)
+        #expect(record.detail?.contains("meshnode certificates") == true)
+    }
+
+    @Test func `CERT_EXPIRED while the source's own has, and no longer once there is another`() throws {
+        let world = try ProxyWorld()
+        defer { world.end() }
+        try world.enrol()
+        let listener = try world.application()
+        let open = try world.connect(to: SocketAddress(world.address(2), 8080))
+        let server = try listener.accept()
+        open.send([1])
+        #expect(server.receive(1) == [1])
+        try expire(Certificates.client, in: world)
+        let refused = try world.connect(to: SocketAddress(world.address(2), 8080))
+        #expect(refused.receiveAll().end == .reset)
+        check(try world.refusal(.outbound, .certificateExpired), Certificates.client)
+        // What is open, runs on.
+        open.send([2])
+        #expect(server.receive(1) == [2])
+        try world.install(Certificates.client)
+        let next = try world.connect(to: SocketAddress(world.address(2), 8080))
+        let far = try listener.accept()
+        next.send([3])
+        #expect(far.receive(1) == [3])
+    }
+
+    @Test func `CERT_EXPIRED while the destination's own has, and no longer once there is another`() throws {
+        let world = try ProxyWorld()
+        defer { world.end() }
+        try world.enrol()
+        let listener = try world.application()
+        try expire(Certificates.server, in: world)
+        let refused = try world.connect(to: SocketAddress(world.address(2), 8080))
+        #expect(refused.receiveAll().end == .reset)
+        check(try world.refusal(.inbound, .certificateExpired), Certificates.server)
+        try world.install(Certificates.server)
+        let next = try world.connect(to: SocketAddress(world.address(2), 8080))
+        let far = try listener.accept()
+        next.send([3])
+        #expect(far.receive(1) == [3])
     }
 
     @Test func `CERT_UNAVAILABLE if the source has no certificate`() throws {

@@ -158,7 +158,7 @@ final class CertificateManager {
             delegate.certificateReady(svid)
         case .expired(let identity):
             expired.insert(identity)
-            guard let absence = store.absence(of: identity, at: clock()) else { return }
+            guard let absence = store.absence(of: identity) else { return }
             delegate.certificateExpired(absence)
         case .forget(let identity):
             expired.remove(identity)

@@ -179,10 +179,10 @@ package struct CertificateStore: ~Copyable {
     package var svids: [SVID] { entries.values.compactMap { $0.isExpired ? nil : $0.svid } }
 
     /// Why `identity` has no certificate to show; nil if it has one or is not wanted.
-    package func absence(of identity: SPIFFEID, at now: ClockReading) -> CertificateAbsence? {
+    package func absence(of identity: SPIFFEID) -> CertificateAbsence? {
         guard let entry = entries[identity], entry.isExpired || entry.svid == nil else { return nil }
         guard let notAfter = entry.lastNotAfter else { return .missing(identity, because: entry.lastError) }
-        return .expired(identity, notAfter: notAfter, at: now.secondsSince1970, because: entry.lastError)
+        return .expired(identity, notAfter: notAfter, because: entry.lastError)
     }
 
     /// Every wanted identity, sorted by name.
