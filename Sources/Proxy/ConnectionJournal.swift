@@ -64,6 +64,7 @@ package final class ConnectionJournal: Sendable {
         self.edges = edges
         self.flows = flows
         writeNote = note
+        agentMetrics.expectAbuse(of: AbuseKind.allCases.map(\.rawValue))
     }
 
     /// Totals since the start.

@@ -4,6 +4,8 @@ internal import Mesh
 struct EndpointLoad: LoadView {
     private var active: [WorkloadUID: Int] = [:]
     private var health = EndpointHealth()
+    /// Those that `health` remembers.
+    private var failing: Set<WorkloadUID> = []
     /// As of when ejections are judged; set before each look.
     var now: ContinuousClock.Instant = .now
 
@@ -14,6 +16,7 @@ struct EndpointLoad: LoadView {
     mutating func opened(to endpoint: WorkloadUID) {
         active[endpoint, default: 0] += 1
         health.connectSucceeded(to: endpoint)
+        failing.remove(endpoint)
     }
 
     mutating func closed(to endpoint: WorkloadUID) {
@@ -23,5 +26,14 @@ struct EndpointLoad: LoadView {
 
     mutating func failed(to endpoint: WorkloadUID) {
         health.connectFailed(to: endpoint, at: now)
+        failing.insert(endpoint)
+    }
+
+    /// Forgets what failed and left the mesh: a pod that takes its name later starts afresh.
+    mutating func forget(where isGone: (WorkloadUID) -> Bool) {
+        for endpoint in failing where isGone(endpoint) {
+            health.endpointRemoved(endpoint)
+            failing.remove(endpoint)
+        }
     }
 }

@@ -1,5 +1,6 @@
 internal import Mesh
 internal import Synchronization
+package import Telemetry
 internal import Tunnel
 
 /// What the loops of one worker share: how many connections each workload has, against the limits of its namespace, and
@@ -14,11 +15,6 @@ package final class LimitLedger: Sendable {
     package init(memoryInBytes: Int = MemoryBudget.standardInBytes) {
         memory = MemoryBudget(limitInBytes: memoryInBytes)
     }
-
-    /// What buffers and connections of all loops take now, in bytes.
-    package var memoryUsedInBytes: Int { memory.usedInBytes }
-    /// The budget for `memoryUsedInBytes`.
-    package var memoryLimitInBytes: Int { memory.limitInBytes }
 
     /// The account of a workload of this node; the same for all loops.
     func account(of uid: WorkloadUID) -> WorkloadAccount {
@@ -36,6 +32,21 @@ package final class LimitLedger: Sendable {
         accounts.withLock { accounts in
             if accounts[uid] === account { accounts[uid] = nil }
         }
+    }
+}
+
+extension LimitLedger: MetricSource {
+    /// The memory of connections, and its limit.
+    package func metricFamilies() -> [MetricFamily] {
+        [
+            .gauge(
+                "meshnode_connection_memory_bytes", help: "Memory of connections, tunnels and their buffers.",
+                Double(memory.usedInBytes)),
+            .gauge(
+                "meshnode_connection_memory_limit_bytes",
+                help: "The most that meshnode_connection_memory_bytes may be before new connections are refused.",
+                Double(memory.limitInBytes)),
+        ]
     }
 }
 

@@ -135,10 +135,17 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
         phase = .over
         switch status {
         case 401:
-            refuse(.policyDeny, "the destination's policy refused it (401); see `meshnode connections` on its node")
+            refuse(.policyDeny, refusedThere)
         case 503: retry(.upstreamRefused, "the application did not accept the connection (503)")
         default: refuse(.upstreamRefused, "the peer answered CONNECT with \(status)")
         }
+    }
+
+    /// Why is known there only; where to ask is known here.
+    private var refusedThere: String {
+        let source = pod.workload.map { "\($0.namespace)/\($0.name)" } ?? pod.uid.text
+        return "the destination refused it (401), which does not tell peers why; see what denies it with "
+            + "`meshnode explain \(source) \(destination.address)`"
     }
 
     func streamLost(_ failure: TunnelFailure) {

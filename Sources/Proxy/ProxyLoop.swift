@@ -51,7 +51,7 @@ package final class ProxyLoop {
     package init(
         index: Int, loop: EventLoop, journal: ConnectionJournal, wallClock: @escaping () -> Int64,
         patience: Duration = .seconds(5), settings: ProxySettings = ProxySettings(),
-        limits: LimitLedger = LimitLedger(),
+        limits: LimitLedger,
         orderSockets: @escaping (WorkloadUID, IPAddress.Family, Int) -> Void
     ) {
         self.index = UInt64(index)
@@ -157,6 +157,7 @@ package final class ProxyLoop {
             for connection in Array(connections.values) { connection.reevaluate() }
         }
         withdrawn = withdrawn.filter { snapshot.workload($0) != nil }
+        load.forget { snapshot.workload($0) == nil }
     }
 
     /// Certificates, bundles or revocations were put into `identities`, or taken out: pods that waited for theirs

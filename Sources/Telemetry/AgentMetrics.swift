@@ -4,6 +4,7 @@ package import Mesh
 package struct AgentMetrics: Sendable {
     private let registry: MetricRegistry
     private let configVersion: GaugeHandle
+    private let configAge: GaugeHandle
     /// Restarts of the worker since the agent started.
     package let workerRestarts: CounterHandle
     /// Times that a pod's capture was found broken and repaired.
@@ -13,6 +14,8 @@ package struct AgentMetrics: Sendable {
     package init(registry: MetricRegistry) {
         self.registry = registry
         configVersion = registry.gauge("meshnode_config_version", help: "Version of the configuration in force.")
+        configAge = registry.gauge(
+            "meshnode_config_age_seconds", help: "Time since the configuration in force changed.")
         workerRestarts = registry.counter("meshnode_worker_restarts_total", help: "Restarts of the worker.")
         captureRepairs = registry.counter(
             "meshnode_capture_repairs_total", help: "Times that a pod's capture was repaired.")
@@ -21,6 +24,9 @@ package struct AgentMetrics: Sendable {
     /// A new snapshot is in force.
     package func configurationApplied(version: UInt64) { configVersion.set(Double(version)) }
 
+    /// The snapshot in force came `age` ago.
+    package func configurationAged(_ age: Duration) { configAge.set(Double(age.components.seconds)) }
+
     /// The authorizer decided: counts the decision, and what audits and dry runs had to say.
     package func decided(_ verdict: Verdict) {
         authorization(verdict.accountablePolicy, verdict.isAllowed ? "allow" : "deny").increment()
@@ -28,9 +34,14 @@ package struct AgentMetrics: Sendable {
         for outcome in verdict.dryRun { authorization(outcome.policy, outcome.effect.rawValue).increment() }
     }
 
-    /// Forgets the counts of a policy that is gone.
-    package func policyRemoved(_ name: NamespacedName) {
-        registry.remove(Self.authorizations) { $0["policy"] == name.description }
+    /// Forgets the counts of every policy that is not in force any more.
+    package func releaseAll(exceptPolicies isInForce: (NamespacedName) -> Bool) {
+        registry.remove(Self.authorizations) { labels in
+            guard let parts = labels["policy"]?.split(separator: "/", maxSplits: 1), parts.count == 2 else {
+                return false
+            }
+            return !isInForce(NamespacedName(namespace: String(parts[0]), name: String(parts[1])))
+        }
     }
 
     /// A workload's certificate is in use.
@@ -54,13 +65,20 @@ package struct AgentMetrics: Sendable {
         ).increment()
     }
 
+    /// Shows the kinds of abuse before there is any: what begins at one has no increase that could be seen.
+    package func expectAbuse(of kinds: [String]) {
+        for kind in kinds { _ = abuses(of: kind) }
+    }
+
     /// A peer misused HTTP/2.
     ///
     /// - Parameter kind: one of the codec's few kinds of abuse, never text of the peer.
-    package func peerAbusedHTTP2(kind: String) {
+    package func peerAbusedHTTP2(kind: String) { abuses(of: kind).increment() }
+
+    private func abuses(of kind: String) -> CounterHandle {
         registry.counter(
             "meshnode_h2_abuse_total", help: "HTTP/2 sessions closed for abuse.", labels: MetricLabels([("kind", kind)])
-        ).increment()
+        )
     }
 
     /// How many pods of this node are in `state`, such as `captured`.
@@ -74,9 +92,11 @@ package struct AgentMetrics: Sendable {
     private func authorization(_ policy: NamespacedName?, _ decision: String) -> CounterHandle {
         registry.counter(
             Self.authorizations, help: "Decisions of authorization policies.",
-            labels: MetricLabels([("policy", policy?.description ?? "none"), ("decision", decision)]))
+            labels: MetricLabels([("policy", policy?.description ?? Self.noPolicy), ("decision", decision)]))
     }
 
     private static let authorizations = "meshnode_authz_total"
+    /// No policy's name: those have a namespace.
+    private static let noPolicy = "none"
     private static let expirations = "meshnode_cert_expiration_timestamp_seconds"
 }

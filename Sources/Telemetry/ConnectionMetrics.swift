@@ -97,7 +97,7 @@ package final class ConnectionMetrics: MetricSource {
     }
 
     /// How many label sets there are.
-    package var labelSetCount: Int { state.withLock { $0.entries.count } }
+    var labelSetCount: Int { state.withLock { $0.entries.count } }
 
     private static func drop(_ labels: ConnectionLabels, _ entry: Entry, from state: inout State) {
         state.entries[labels] = nil

@@ -34,9 +34,6 @@ package enum Exposition: Sendable {
                 line(family.name, sample.labels, String(value), to: &text)
             case .number(let value):
                 line(family.name, sample.labels, Self.number(value), to: &text)
-            case .summary(let count, let sum):
-                line(family.name + "_sum", sample.labels, Self.number(sum), to: &text)
-                line(family.name + "_count", sample.labels, String(count), to: &text)
             }
         }
     }

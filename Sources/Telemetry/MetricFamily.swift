@@ -4,14 +4,12 @@ package struct MetricFamily: Hashable, Sendable {
     package enum Kind: String, Hashable, Sendable {
         case counter
         case gauge
-        case summary
     }
 
     /// The value of one series at the time of the scrape.
     package enum Value: Hashable, Sendable {
         case integer(UInt64)
         case number(Double)
-        case summary(count: UInt64, sum: Double)
     }
 
     /// One series and its value.
@@ -36,6 +34,13 @@ package struct MetricFamily: Hashable, Sendable {
         self.help = help
         self.kind = kind
         self.samples = samples
+    }
+
+    /// A gauge with one sample.
+    package static func gauge(
+        _ name: String, help: String, labels: MetricLabels = MetricLabels(), _ value: Double
+    ) -> MetricFamily {
+        MetricFamily(name: name, help: help, kind: .gauge, samples: [Sample(labels: labels, value: .number(value))])
     }
 }
 

@@ -11,8 +11,6 @@ package final class CounterHandle: Sendable {
 
     /// The total so far; any thread may read it.
     package var value: UInt64 { count.load(ordering: .relaxed) }
-
-    func reset() { count.store(0, ordering: .relaxed) }
 }
 
 /// A number that goes up and down.
@@ -37,23 +35,4 @@ package final class GaugeHandle: Sendable {
 
     /// The value as it was set or added up last.
     package var value: Double { Double(bitPattern: bits.load(ordering: .relaxed)) }
-}
-
-/// How many values were observed and what they add up to.
-package final class SummaryHandle: Sendable {
-    private let observations = CounterHandle()
-    private let total = GaugeHandle()
-
-    package init() {}
-
-    /// Counts one observation of `value`; any thread may call it.
-    package func observe(_ value: Double) {
-        observations.increment()
-        total.add(value)
-    }
-
-    /// Observations so far.
-    package var count: UInt64 { observations.value }
-    /// The observed values added up; read apart from `count`, so the two may be one observation apart.
-    package var sum: Double { total.value }
 }

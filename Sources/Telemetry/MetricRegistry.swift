@@ -6,19 +6,12 @@ package final class MetricRegistry: Sendable {
     private enum Handle: Sendable {
         case counter(CounterHandle)
         case gauge(GaugeHandle)
-        case summary(SummaryHandle)
-    }
-
-    private struct Series: Sendable {
-        let handle: Handle
-        /// How often it was asked for and not yet given back.
-        var holders = 1
     }
 
     private struct Family: Sendable {
         let help: String
         let kind: MetricFamily.Kind
-        var series: [MetricLabels: Series] = [:]
+        var series: [MetricLabels: Handle] = [:]
     }
 
     private struct State: Sendable {
@@ -47,27 +40,7 @@ package final class MetricRegistry: Sendable {
         return handle
     }
 
-    /// The summary of that name and labels, made if new; see `counter` about kinds.
-    package func summary(_ name: String, help: String, labels: MetricLabels = MetricLabels()) -> SummaryHandle {
-        guard case .summary(let handle) = series(name, help, .summary, labels, { .summary(SummaryHandle()) }) else {
-            return SummaryHandle()
-        }
-        return handle
-    }
-
-    /// Gives one handle back; the series goes with its last holder.
-    package func release(_ name: String, labels: MetricLabels) {
-        state.withLock { state in
-            guard let series = state.families[name]?.series[labels] else { return }
-            if series.holders > 1 {
-                state.families[name]?.series[labels]?.holders -= 1
-            } else {
-                state.families[name]?.series[labels] = nil
-            }
-        }
-    }
-
-    /// Drops the series whatever its holders; what they count from now on is shown nowhere.
+    /// Drops series; what their holders count from now on is shown nowhere.
     package func remove(_ name: String, where isUnwanted: (MetricLabels) -> Bool) {
         state.withLock { state in
             guard let family = state.families[name] else { return }
@@ -88,7 +61,7 @@ package final class MetricRegistry: Sendable {
         let own = families.map { name, family in
             MetricFamily(
                 name: name, help: family.help, kind: family.kind,
-                samples: family.series.map { .init(labels: $0.key, value: Self.value(of: $0.value.handle)) })
+                samples: family.series.map { .init(labels: $0.key, value: Self.value(of: $0.value)) })
         }
         return (own + sources.flatMap { $0.metricFamilies() }).map(Self.sorted).sorted { $0.name < $1.name }
     }
@@ -101,12 +74,9 @@ package final class MetricRegistry: Sendable {
     ) -> Handle? {
         state.withLock { state in
             if let family = state.families[name], family.kind != kind { return nil }
-            if let series = state.families[name]?.series[labels] {
-                state.families[name]?.series[labels]?.holders += 1
-                return series.handle
-            }
+            if let handle = state.families[name]?.series[labels] { return handle }
             let handle = make()
-            state.families[name, default: Family(help: help, kind: kind)].series[labels] = Series(handle: handle)
+            state.families[name, default: Family(help: help, kind: kind)].series[labels] = handle
             return handle
         }
     }
@@ -115,7 +85,6 @@ package final class MetricRegistry: Sendable {
         switch handle {
         case .counter(let handle): .integer(handle.value)
         case .gauge(let handle): .number(handle.value)
-        case .summary(let handle): .summary(count: handle.count, sum: handle.sum)
         }
     }
 

@@ -86,6 +86,9 @@ import Testing
         let listener = try world.application()
         let (client, server) = try open(world, listener)
         #expect(world.limits.memory.usedInBytes > 0)
+        let shown = world.limits.metricFamilies().map { ($0.name, $0.samples.first?.value) }
+        #expect(shown.first?.1 == .number(Double(world.limits.memory.usedInBytes)))
+        #expect(shown.last?.0 == "meshnode_connection_memory_limit_bytes" && shown.last?.1 == .number(67_108_864))
         // Another loop of the worker takes it all.
         var other = MemoryShare(of: world.limits.memory)
         other.uses(64 << 20)

@@ -37,6 +37,9 @@ import Testing
         let workload = try #require(world.snapshot.workload(ProxyWorld.api(2)))
         #expect(Authorizer.decide(facts, to: workload, in: world.snapshot).reason == record.reason)
         let outbound = try world.refusal(.outbound, .policyDeny)
+        let question = "`meshnode explain shop/\(ProxyWorld.web) \(world.address(2)):8080`"
+        #expect(outbound.detail?.contains("the destination refused it") == true)
+        #expect(outbound.detail?.contains(question) == true)
         #expect(outbound.requested == SocketAddress(world.address(2), 8080))
         #expect(outbound.source.address == SocketAddress(world.address(1), 40_000))
         #expect(outbound.hboneAddress == SocketAddress(world.address(2), MeshPorts.hbone))

@@ -20,6 +20,7 @@ final class ProxyWorld: @unchecked Sendable {
     let refusals = RefusalRing(capacity: 256)
     let log = AccessLogRing(capacity: 8192) {}
     let registry = MetricRegistry()
+    let metrics: ConnectionMetrics
     let limits: LimitLedger
     /// What is added to the wall clock, in seconds. Touched on the loop only.
     var clockSkew: Int64 = 0
@@ -41,9 +42,9 @@ final class ProxyWorld: @unchecked Sendable {
         network = other?.network ?? Self.nextNetwork()
         let test = try TestLoop()
         let limits = LimitLedger(memoryInBytes: memoryInBytes)
-        let registry = registry
+        let metrics = ConnectionMetrics(registry: registry)
         let journal = ConnectionJournal(
-            metrics: ConnectionMetrics(registry: registry), agentMetrics: AgentMetrics(registry: registry), log: log,
+            metrics: metrics, agentMetrics: AgentMetrics(registry: registry), log: log,
             refusals: refusals
         ) { _ in }
         var order: (WorkloadUID, Int) -> Void = { _, _ in }
@@ -55,6 +56,7 @@ final class ProxyWorld: @unchecked Sendable {
             ) { uid, _, count in order(uid, count) }
         }
         self.limits = limits
+        self.metrics = metrics
         self.test = test
         self.journal = journal
         self.proxy = proxy

@@ -40,7 +40,9 @@ private final class Scene: @unchecked Sendable {
             log: AccessLogRing(capacity: 8) {}, refusals: RefusalRing(capacity: 8)
         ) { _ in }
         self.test = test
-        proxy = ProxyLoop(index: 0, loop: test.loop, journal: journal, wallClock: { 0 }) { _, _, _ in }
+        proxy = ProxyLoop(
+            index: 0, loop: test.loop, journal: journal, wallClock: { 0 }, limits: LimitLedger(memoryInBytes: 1 << 30)
+        ) { _, _, _ in }
     }
 
     func workload(_ name: String, policies: [NamespacedName] = []) -> Workload {

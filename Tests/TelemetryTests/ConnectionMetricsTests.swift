@@ -1,8 +1,9 @@
 import Addressing
 import Mesh
-import Telemetry
 import TestSupport
 import Testing
+
+@testable import Telemetry
 
 @Suite struct `Connection metrics` {
     let registry = MetricRegistry()
@@ -183,15 +184,18 @@ import Testing
         #expect(value(name, ["policy": "n/d", "decision": "deny"], in: registry) == .integer(1))
         #expect(value(name, ["policy": "n/a", "decision": "audit"], in: registry) == .integer(1))
         #expect(value(name, ["policy": "n/w", "decision": "would-deny"], in: registry) == .integer(1))
-        metrics.policyRemoved(NamespacedName(namespace: "n", name: "d"))
+        metrics.releaseAll { $0 == NamespacedName(namespace: "n", name: "a") }
         #expect(value(name, ["policy": "n/d"], in: registry) == nil)
         #expect(value(name, ["policy": "n/a"], in: registry) != nil)
+        #expect(value(name, ["policy": "none"], in: registry) != nil)
     }
 
     @Test func `tell of configuration, certificates, pods and repairs`() {
         let metrics = AgentMetrics(registry: registry)
         let identity = SPIFFEID(trustDomain: clusterLocal, namespace: "shop", serviceAccount: "web")
         metrics.configurationApplied(version: 4182)
+        metrics.configurationAged(.milliseconds(61_500))
+        metrics.expectAbuse(of: ["rapid_reset", "ping"])
         metrics.certificateInstalled(for: identity, expiresAt: 1_800_000_000)
         metrics.renewalEnded(successfully: true)
         metrics.renewalEnded(successfully: false)
@@ -201,7 +205,8 @@ import Testing
         metrics.captureRepairs.increment()
         let text = registry.text(.prometheus)
         for line in [
-            "meshnode_config_version 4182",
+            "meshnode_config_version 4182", "meshnode_config_age_seconds 61",
+            #"meshnode_h2_abuse_total{kind="ping"} 0"#,
             #"meshnode_cert_expiration_timestamp_seconds{identity="spiffe://cluster.local/ns/shop/sa/web"} 1800000000"#,
             #"meshnode_cert_renewals_total{result="failure"} 1"#, #"meshnode_cert_renewals_total{result="success"} 1"#,
             #"meshnode_h2_abuse_total{kind="rapid_reset"} 1"#, #"meshnode_pods{state="captured"} 3"#,

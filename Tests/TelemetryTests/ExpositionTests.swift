@@ -10,8 +10,6 @@ import Testing
         ).increment()
         registry.counter("a_total", help: "A.", labels: MetricLabels([("x", "0"), ("y", "1")])).increment(by: .max)
         registry.gauge("g", help: "G.").set(1.5)
-        registry.summary("s_seconds", help: "S.").observe(0.25)
-        registry.summary("s_seconds", help: "S.").observe(2)
         return registry
     }()
 
@@ -28,10 +26,6 @@ import Testing
                 # HELP g G.
                 # TYPE g gauge
                 g 1.5
-                # HELP s_seconds S.
-                # TYPE s_seconds summary
-                s_seconds_sum 2.25
-                s_seconds_count 2
 
                 """#)
     }
@@ -49,10 +43,6 @@ import Testing
                 # HELP g G.
                 # TYPE g gauge
                 g 1.5
-                # HELP s_seconds S.
-                # TYPE s_seconds summary
-                s_seconds_sum 2.25
-                s_seconds_count 2
                 # EOF
 
                 """#)
@@ -86,18 +76,6 @@ import Testing
         #expect(registry.counter("c_total", help: "", labels: labels) !== registry.counter("c_total", help: ""))
     }
 
-    @Test func `drops a series with its last holder`() {
-        let registry = MetricRegistry()
-        for _ in 0..<2 { registry.counter("c_total", help: "").increment() }
-        registry.release("c_total", labels: MetricLabels())
-        #expect(value("c_total", in: registry) == .integer(2))
-        registry.release("c_total", labels: MetricLabels())
-        #expect(value("c_total", in: registry) == nil)
-        registry.release("c_total", labels: MetricLabels())
-        registry.release("never", labels: MetricLabels())
-        #expect(registry.text(.prometheus).isEmpty)
-    }
-
     @Test func `keeps a name to its kind`() {
         let registry = MetricRegistry()
         registry.counter("x", help: "").increment()
@@ -122,24 +100,5 @@ import Testing
         }
         #expect(value("c_total", in: registry) == .integer(80_000))
         #expect(value("g", in: registry) == .number(0))
-    }
-}
-
-@Suite struct `Metrics of a library` {
-    @Test func `land in the registry under legal names`() {
-        let registry = MetricRegistry()
-        let factory = LibraryMetrics(registry: registry)
-        let counter = factory.makeCounter(label: "http.requests", dimensions: [("route-name", "/a\"")])
-        counter.increment(by: 2)
-        counter.increment(by: -5)
-        factory.makeRecorder(label: "9size", dimensions: [], aggregate: false).record(Int64(4))
-        factory.makeRecorder(label: "sizes", dimensions: [], aggregate: true).record(0.5)
-        factory.makeTimer(label: "wait", dimensions: []).recordNanoseconds(1_500_000_000)
-        #expect(value("http_requests_total", ["route_name": "/a\""], in: registry) == .integer(2))
-        #expect(value("_9size", in: registry) == .number(4))
-        #expect(value("sizes", in: registry) == .summary(count: 1, sum: 0.5))
-        #expect(value("wait_seconds", in: registry) == .summary(count: 1, sum: 1.5))
-        factory.destroyCounter(counter)
-        #expect(value("http_requests_total", in: registry) == nil)
     }
 }

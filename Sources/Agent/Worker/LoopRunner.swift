@@ -20,14 +20,18 @@ final class LoopRunner: @unchecked Sendable {
     /// How often open connections tell what they carried.
     private static let countingInterval = Duration.seconds(2)
 
-    init(index: Int, channel socket: consuming MessageSocket, journal: ConnectionJournal) throws {
+    /// - Parameter limits: the same for all loops of the worker.
+    init(
+        index: Int, channel socket: consuming MessageSocket, journal: ConnectionJournal, limits: LimitLedger
+    ) throws {
         self.index = index
         let loop = try EventLoop()
         let channel = KeeperChannel<KeeperToLoop, LoopToKeeper>(socket, loop: loop)
         self.loop = loop
         self.channel = channel
-        proxy = ProxyLoop(index: index, loop: loop, journal: journal, wallClock: { WallClock.secondsSince1970 }) {
-            uid, family, count in
+        proxy = ProxyLoop(
+            index: index, loop: loop, journal: journal, wallClock: { WallClock.secondsSince1970 }, limits: limits
+        ) { uid, family, count in
             channel.send(.requestSockets(uid, family, count: min(count, MessageLimits.sockets)))
         }
     }
@@ -90,10 +94,18 @@ final class LoopRunner: @unchecked Sendable {
         }
     }
 
-    /// Nobody on this node has the identity any more, or its certificate expired.
+    /// Nobody on this node has the identity any more.
     func remove(_ identity: SPIFFEID) {
         loop.post { [self] in
             proxy.identities.remove(identity)
+            proxy.identitiesChanged()
+        }
+    }
+
+    /// The identity has no certificate to show any more: new connections are refused for `absence` until one comes.
+    func remove(_ identity: SPIFFEID, because absence: CertificateAbsence) {
+        loop.post { [self] in
+            proxy.identities.remove(identity, because: absence)
             proxy.identitiesChanged()
         }
     }

@@ -1,21 +1,27 @@
 internal import Keeper
 internal import Kernel
 internal import NIOHTTP1
+internal import Proxy
 internal import Telemetry
 
 /// Puts the worker together out of what it inherited, and runs it.
 enum WorkerAssembly {
     static func run(_ configuration: AgentConfiguration, _ log: ProcessLog) throws {
         try CurrentProcess.raiseDescriptorLimit(to: 65_536)
+        // Read before there is anything to be counted: what the machine has available now is the worker's to use. Reading
+        // is all that it takes, which no filter of system calls denies.
+        let limits = LimitLedger()
         let writer = try AccessLogWriter(configuration.logFormat)
         try writer.start()
         let telemetry = WorkerTelemetry(accessLog: writer, log: log)
+        telemetry.registry.add(limits)
+        telemetry.registry.add(ProcessMetrics())
         let count = min(configuration.loops ?? CurrentProcess.usableCores, InheritedDescriptor.maxLoops)
         let runners = try (0..<count).map { index in
             try LoopRunner(
                 index: index,
                 channel: MessageSocket(Descriptor(owning: InheritedDescriptor.Worker.firstLoop + Int32(index))),
-                journal: telemetry.journal)
+                journal: telemetry.journal, limits: limits)
         }
         let worker = try WorkerProcess(
             configuration, control: MessageSocket(Descriptor(owning: InheritedDescriptor.Worker.control)),

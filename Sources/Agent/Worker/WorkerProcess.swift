@@ -34,8 +34,6 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     private var lastRelease: ContinuousClock.Instant?
     /// Makes the JSON of this node's report; called on the control loop. Set before `run`.
     var nodeReport: (WorkerProcess) -> [UInt8]? = { _ in nil }
-    /// Forgets what is kept of pods that are not alive. Set before `run`.
-    var releaseMetrics: (_ isAlive: (WorkloadUID) -> Bool) -> Void = { _ in }
     let started = WallClock.secondsSince1970
 
     /// How often certificates are looked after and traffic is counted.
@@ -120,21 +118,26 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     private func tick() {
         certificates?.tick()
         telemetry.traffic.advance(telemetry.journal.total, at: loop.now)
+        if let snapshotAge { telemetry.agentMetrics.configurationAged(snapshotAge) }
         keeper.send(.heartbeat)
         keeper.send(.requestFacts)
         sayReady()
         if !isDraining { handOver?.tick(at: loop.now) }
-        releaseGonePods()
+        releaseGone()
     }
 
-    /// Label sets of pods that left would be kept for ever; a connection that ended after its pod brings some back.
-    private func releaseGonePods() {
+    /// Again and again: a connection that ended after its pod brings some back.
+    private func releaseGone() {
         guard lastRelease.map({ $0.duration(to: loop.now) >= Self.releaseInterval }) ?? true, hasSnapshot else {
             return
         }
         lastRelease = loop.now
         let (snapshot, pods) = (snapshot, pods)
-        releaseMetrics { snapshot.workload($0) != nil || pods[$0] != nil }
+        telemetry.releaseMetrics {
+            snapshot.workload($0) != nil || pods[$0] != nil
+        } exceptPolicies: {
+            snapshot.policy($0) != nil
+        }
     }
 
     // MARK: Hand-over to the next worker
@@ -284,9 +287,9 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     }
 
     func certificateExpired(_ absence: CertificateAbsence) {
-        log.write(.error, absence.text)
+        log.write(.error, absence.text(at: WallClock.secondsSince1970))
         telemetry.agentMetrics.certificateRemoved(for: absence.identity)
-        for runner in runners { runner.remove(absence.identity) }
+        for runner in runners { runner.remove(absence.identity, because: absence) }
     }
 
     func certificateGone(_ identity: SPIFFEID) {

@@ -8,6 +8,7 @@ internal import Telemetry
 final class WorkerTelemetry: Sendable {
     let registry = MetricRegistry()
     let agentMetrics: AgentMetrics
+    let connectionMetrics: ConnectionMetrics
     let journal: ConnectionJournal
     let refusals: RefusalRing
     let traffic = TrafficWindow()
@@ -21,11 +22,18 @@ final class WorkerTelemetry: Sendable {
 
     init(accessLog: AccessLogWriter, log: ProcessLog) {
         agentMetrics = AgentMetrics(registry: registry)
+        connectionMetrics = ConnectionMetrics(registry: registry)
         refusals = RefusalRing(capacity: Self.keptRefusals)
         journal = ConnectionJournal(
-            metrics: ConnectionMetrics(registry: registry), agentMetrics: agentMetrics, log: accessLog.ring,
+            metrics: connectionMetrics, agentMetrics: agentMetrics, log: accessLog.ring,
             refusals: refusals
         ) { log.write(.warning, $0) }
+    }
+
+    /// Forgets the label sets of pods and policies that are gone, which would be kept for ever otherwise.
+    func releaseMetrics(exceptPods isAlive: (WorkloadUID) -> Bool, exceptPolicies isInForce: (NamespacedName) -> Bool) {
+        connectionMetrics.releaseAll(exceptPods: isAlive)
+        agentMetrics.releaseAll(exceptPolicies: isInForce)
     }
 
     func keeperTold(restarts: UInt64, repairs: UInt64) {
