@@ -118,6 +118,19 @@ run_tests() {
     took tests "$begin"
 }
 
+# Our evaluator of policies against an independent one; the seed is another one each time, and is printed.
+# shellcheck disable=SC2317  # called by `run_script`
+differential() {
+    local binary
+    binary=$(swift build --show-bin-path)/PolicyVerdicts
+    if POLICY_VERDICTS=$binary "$here/differential.sh" --pairs 50000; then
+        echo "✓ 50,000 pairs of policies and connections: both evaluators agree"
+    else
+        echo "✗ the evaluators disagree, or the pairs were too few of a kind"
+        return 1
+    fi
+}
+
 # Runs a script that prints a line with ✓ or ✗ per thing it shows, as it goes, and counts those.
 run_script() {
     local name=$1 begin=$SECONDS status=0
@@ -141,6 +154,7 @@ part "build" build || finish
 run_tests
 if [[ -z $filter ]]; then
     run_script "hack/check.sh" "$here/check.sh"
+    run_script "hack/differential.sh" differential
     if ((!shows_demo)); then
         echo "== hack/demo.sh: skipped, as asked (--no-demo)"
     elif ((EUID != 0)); then

@@ -32,7 +32,7 @@ import Testing
             processes: Console.Processes(
                 agent: { _ in 0 }, worker: { _ in 0 }, embeddedController: { _ in 0 }, subscriber: { _ in 0 },
                 controller: { _ in 0 }))
-        let command = try AuthorityCommand.parseAsRoot(arguments + ["--ca", place.path])
+        let command = try AuthorityCommand.parseAsRoot(arguments + ["--ca-directory", place.path])
         let status = try #require(command as? any ConsoleCommand).run(on: console)
         #expect(status == ExitStatus.ok.rawValue)
         return output

@@ -28,7 +28,7 @@ func refusal(
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct `A caller of the controller` {
+@Suite(.timeLimit(.minutes(5))) struct `A caller of the controller` {
     let authority: TestAuthority
     let controller: TestController
     let key = NodeKey()

@@ -4,7 +4,7 @@ import XDS
 
 @testable import ControlPlane
 
-@Suite(.timeLimit(.minutes(1))) struct `Dialling the controller` {
+@Suite(.timeLimit(.minutes(5))) struct `Dialling the controller` {
     let authority: TestAuthority
     let subscriber = TestSubscriber()
 

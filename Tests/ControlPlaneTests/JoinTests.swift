@@ -4,7 +4,7 @@ import Testing
 
 @testable import ControlPlane
 
-@Suite(.timeLimit(.minutes(1))) struct `A node that joins` {
+@Suite(.timeLimit(.minutes(5))) struct `A node that joins` {
     let authority: TestAuthority
     let controller: TestController
     let key = NodeKey()

@@ -8,7 +8,7 @@ import XDS
 
 @testable import ControlPlane
 
-@Suite(.timeLimit(.minutes(1))) struct `A node's connection to the controller` {
+@Suite(.timeLimit(.minutes(5))) struct `A node's connection to the controller` {
     let authority: TestAuthority
     let controller: TestController
     let subscriber = TestSubscriber()

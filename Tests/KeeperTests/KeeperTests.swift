@@ -12,7 +12,7 @@ private typealias Inherited = InheritedDescriptor
 
 /// The keeper itself, on this kernel, with children that the test plays. One at a time: each moves this process into a
 /// cgroup of its own.
-@Suite(.serialized, .enabled(if: TestNamespace.isAvailable, "needs root, ip and nft"), .timeLimit(.minutes(2)))
+@Suite(.serialized, .enabled(if: TestNamespace.isAvailable, "needs root, ip and nft"), .timeLimit(.minutes(10)))
 struct KeeperTests {
     private func wish(_ name: String, _ addresses: [String]) -> PodWish {
         PodWish(
