@@ -2,6 +2,7 @@ internal import Kernel
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import Synchronization
 
 /// The status line of an answer.
 typealias AdminStatus = HTTPResponseStatus
@@ -27,10 +28,15 @@ struct AdminServer {
         @Sendable (_ target: AdminTarget, _ complete: @escaping @Sendable (AdminResponse) -> Void) -> Void
 
     private let group: MultiThreadedEventLoopGroup
+    private let doors = AdminDoors()
 
     init() {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     }
+
+    /// Accepts no more: another process has the listeners, too, and who comes from now on is served there. They are closed
+    /// here and not shut down. A connection that is open ends with its next answer. May be called from any thread.
+    func close() { doors.close() }
 
     /// Serves `responder` on `listener`, a nonblocking listening socket that the server owns from now on.
     func serve(_ listener: consuming Descriptor, _ responder: @escaping Responder) throws {
@@ -41,15 +47,45 @@ struct AdminServer {
 
     /// The same for a responder that reads queries.
     func serve(_ listener: consuming Descriptor, _ responder: @escaping TargetResponder) throws {
-        _ = try ServerBootstrap(group: group)
-            .childChannelInitializer { channel in
+        let channel = try ServerBootstrap(group: group)
+            .childChannelInitializer { [doors] channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                    try channel.pipeline.syncOperations.addHandler(AdminHandler(responder))
+                    try channel.pipeline.syncOperations.addHandler(AdminHandler(responder, doors))
                 }
             }
             .withBoundSocket(listener.release())
             .wait()
+        doors.opened(channel)
+    }
+}
+
+/// The listeners of a server, until they are closed.
+private final class AdminDoors: Sendable {
+    private struct State {
+        var channels: [any Channel] = []
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    func opened(_ channel: any Channel) {
+        let isLate = state.withLock { state in
+            if !state.isClosed { state.channels.append(channel) }
+            return state.isClosed
+        }
+        if isLate { channel.close(promise: nil) }
+    }
+
+    func close() {
+        let channels = state.withLock { state in
+            state.isClosed = true
+            defer { state.channels = [] }
+            return state.channels
+        }
+        for channel in channels { channel.close(promise: nil) }
     }
 }
 
@@ -59,10 +95,12 @@ private final class AdminHandler: ChannelInboundHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private let responder: AdminServer.TargetResponder
+    private let doors: AdminDoors
     private var request: HTTPRequestHead?
 
-    init(_ responder: @escaping AdminServer.TargetResponder) {
+    init(_ responder: @escaping AdminServer.TargetResponder, _ doors: AdminDoors) {
         self.responder = responder
+        self.doors = doors
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -93,13 +131,14 @@ private final class AdminHandler: ChannelInboundHandler {
         var head = HTTPResponseHead(version: request.version, status: response.status)
         head.headers.add(name: "content-type", value: response.contentType)
         head.headers.add(name: "content-length", value: String(response.body.count))
-        if !request.isKeepAlive { head.headers.add(name: "connection", value: "close") }
+        let isLast = !request.isKeepAlive || doors.isClosed
+        if isLast { head.headers.add(name: "connection", value: "close") }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if request.method == .GET {
             context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: response.body)))), promise: nil)
         }
         let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-        if !request.isKeepAlive {
+        if isLast {
             let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
             written.whenComplete { _ in bound.value.close(promise: nil) }
         }

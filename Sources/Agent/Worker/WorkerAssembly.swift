@@ -60,6 +60,7 @@ enum WorkerAssembly {
 
     private static func serve(_ handle: WorkerHandle, _ telemetry: WorkerTelemetry) throws {
         let server = AdminServer()
+        handle.worker.onYielded = { server.close() }
         let desk = ReportDesk(handle.worker) { complete in handle.askForMesh(complete) }
         handle.worker.nodeReport = { NodeStatus.current($0).json }
         try server.serve(Descriptor(owning: InheritedDescriptor.Worker.adminListener)) { desk.answer($0, $1) }

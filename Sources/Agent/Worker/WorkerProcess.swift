@@ -34,6 +34,9 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     private var lastRelease: ContinuousClock.Instant?
     /// Makes the JSON of this node's report; called on the control loop. Set before `run`.
     var nodeReport: (WorkerProcess) -> [UInt8]? = { _ in nil }
+    /// Closes the listeners of metrics, readiness and the admin interface; called on the control loop, again and again,
+    /// once another agent is in charge. Set before `run`.
+    var onYielded: () -> Void = {}
     let started = WallClock.secondsSince1970
 
     /// How often certificates are looked after and traffic is counted.
@@ -203,6 +206,8 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         case .podState(let report): note(report)
         case .facts(let facts):
             keeperFacts = facts
+            // Who asks from now on is to hear of the worker that serves.
+            if facts.handover == .yielded { onYielded() }
             telemetry.keeperTold(
                 restarts: UInt64(facts.workerRestarts), repairs: pods.values.reduce(0) { $0 + UInt64($1.repairs) })
         case .controllerStream:
