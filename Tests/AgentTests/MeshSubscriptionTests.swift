@@ -7,7 +7,7 @@ import XDS
 @testable import Agent
 
 /// A controller that holds back what the test does not let go.
-private final class FakeController {
+final class FakeController {
     private var server = DeltaServer()
     private var channel: ChannelConnection?
     private var clients: UInt64 = 0
