@@ -40,7 +40,6 @@ func product(_ name: String, _ package: String) -> Target.Dependency {
 }
 
 let collections = product("HashTreeCollections", "swift-collections")
-let metrics = product("CoreMetrics", "swift-metrics")
 let protobuf = product("SwiftProtobuf", "swift-protobuf")
 let x509 = product("X509", "swift-certificates")
 let asn1 = product("SwiftASN1", "swift-asn1")
@@ -77,7 +76,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
@@ -126,7 +124,7 @@ let package = Package(
         // Transport: tunnels on the event loop.
         target("Transport", ["Tunnel", "Identity", "TLS", "HTTP", "Kernel", "Mesh", "Addressing", "Bytes"]),
         // Telemetry: metric registry, Prometheus text, access log.
-        target("Telemetry", ["Mesh", "Addressing", metrics]),
+        target("Telemetry", ["Mesh", "Addressing"]),
         // Proxy: the L4 data path: accept, decide, connect, relay, account.
         target(
             "Proxy", ["Transport", "Telemetry", "Tunnel", "Identity", "Kernel", "Mesh", "Addressing", "Bytes"]),
@@ -142,7 +140,8 @@ let package = Package(
         target(
             "ControlPlane",
             [
-                "XDS", "CertificateAuthority", "Mesh", "Addressing", grpc, grpcTransport, grpcProtobuf, protobuf, nioSSL,
+                "XDS", "CertificateAuthority", "Mesh", "Addressing", grpc, grpcTransport, grpcProtobuf, protobuf,
+                nioSSL,
                 nioCertificates, nio, nioPosix, x509, asn1, crypto,
             ]),
         // Controller: a directory of manifests to the mesh as values, and to the pods of each node.
@@ -154,7 +153,8 @@ let package = Package(
             "Agent",
             [
                 "Controller", "ControlPlane", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport",
-                "Telemetry", "Keeper", "Capture", "Kernel", "Identity", "TLS", "Mesh", "Addressing", "Bytes", nio, nioPosix, nioHTTP1,
+                "Telemetry", "Keeper", "Capture", "Kernel", "Identity", "TLS", "Mesh", "Addressing", "Bytes", nio,
+                nioPosix, nioHTTP1,
             ]),
         // CommandLine: the commands and what they print, testable as values.
         target("CommandLine", ["Agent", "CertificateAuthority", "Kernel", "Mesh", arguments]),
@@ -206,12 +206,15 @@ let package = Package(
         tests(of: "Resources", ["Mesh", "Addressing"]),
         tests(of: "XDS", ["Mesh", "Addressing", protobuf]),
         tests(of: "CertificateAuthority", ["Identity", "TLS", "Mesh"]),
-        tests(of: "ControlPlane", ["XDS", "CertificateAuthority", "Mesh", "Addressing", grpc, grpcTransport, grpcProtobuf]),
+        tests(
+            of: "ControlPlane",
+            ["XDS", "CertificateAuthority", "Mesh", "Addressing", grpc, grpcTransport, grpcProtobuf]),
         tests(of: "Controller", ["Resources", "XDS", "Mesh", "Addressing", "Kernel"]),
         tests(
             of: "Agent",
             [
-                "Controller", "ControlPlane", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport", "Keeper",
+                "Controller", "ControlPlane", "CertificateAuthority", "Resources", "XDS", "Proxy", "Transport",
+                "Keeper",
                 "Kernel", "Identity", "TLS", "Telemetry", "Mesh", "Addressing",
             ]),
         tests(of: "CommandLine", ["Agent", "CertificateAuthority"]),

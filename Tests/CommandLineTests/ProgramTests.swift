@@ -60,7 +60,8 @@ import Testing
             "--ca-chain", "i", "--node", "n1", "--trust-domain", "prod.example", "--root-namespace", "root",
             "--root-namespace", "old",
             "--run-directory", "/run/m", "--loops", "3", "--log-format", "json", "--log-level", "debug",
-            "--metrics-port", "1", "--readiness-port", "2", "--drain-deadline", "5m", "--withdraw-on-exit", "--take-over")
+            "--metrics-port", "1", "--readiness-port", "2", "--drain-deadline", "5m", "--withdraw-on-exit",
+            "--take-over")
         #expect(status == 7)
         #expect(
             transcript.agents == [

@@ -112,7 +112,9 @@ extension OnTwoNodes {
             }
             let agent = try mesh.agent(.b)
             #expect(try agent.status["verdict"].text == "OK", "a warning does not degrade the mesh")
-            let strict = try Command.run([agent.binary, "status", "--local", "--socket", agent.socket, "--fail-on", "warning"])
+            let strict = try Command.run([
+                agent.binary, "status", "--local", "--socket", agent.socket, "--fail-on", "warning",
+            ])
             #expect(strict.status == 3)
             mesh.manifests.remove("service.yaml")
             try waitUntilHealthy()

@@ -65,7 +65,9 @@ extension OnTwoNodes {
             let (status, log) = try start("agent-a", config)
             #expect(status == 1)
             let first = try mesh.agent(.a)
-            #expect(log.contains("another agent") && log.contains("\(first.pid)") && log.contains("--take-over"), "\(log.suffix(500))")
+            #expect(
+                log.contains("another agent") && log.contains("\(first.pid)") && log.contains("--take-over"),
+                "\(log.suffix(500))")
             #expect(first.isRunning)
             #expect(try first.status["agent"]["isReady"].bool, "the first is untouched")
         }

@@ -136,7 +136,8 @@ final class ControllerProcess {
     /// Whether a pod of `node` that is being started is to be captured.
     func verdict(on question: PodQuestion, node: String) -> XDS.PodVerdict {
         guard publisher.isComplete else {
-            return XDS.PodVerdict(id: question.id, outcome: .unknown(reason: "the controller has not read its manifests yet"))
+            return XDS.PodVerdict(
+                id: question.id, outcome: .unknown(reason: "the controller has not read its manifests yet"))
         }
         let decision = mesh.decision(namespace: question.namespace, name: question.name, uid: question.uid)
         let outcome: XDS.PodVerdict.Outcome =

@@ -132,7 +132,8 @@ final class ControllerLink: Sendable {
         guard credential.trustDomain == trustDomain else {
             throw AgentError(
                 .badConfiguration,
-                "the controller is of the mesh \(credential.trustDomain), this agent of \(trustDomain): see --trust-domain")
+                "the controller is of the mesh \(credential.trustDomain), this agent of \(trustDomain): see --trust-domain"
+            )
         }
         return credential
     }

@@ -40,7 +40,9 @@ struct ControllerOptions: ParsableArguments {
             throw ValidationError("--join-token is for --controller: an embedded controller joins nothing.")
         }
         if let listen {
-            guard config != nil else { throw ValidationError("--listen is for the embedded controller: give --config.") }
+            guard config != nil else {
+                throw ValidationError("--listen is for the embedded controller: give --config.")
+            }
             try ListenAddress.validate(listen)
         }
         guard !stateDirectory.isEmpty else { throw ValidationError("--state-directory needs a directory.") }

@@ -67,7 +67,8 @@ enum StartUpChecks {
     private static func alreadyRunning(_ pid: Int32?, _ configuration: KeeperConfiguration) -> KeeperError {
         let process = pid.map { " (process \($0))" } ?? ""
         return KeeperError(
-            .alreadyRunning, "another agent runs on this node\(process): it holds \(configuration.lockPath); to take over from it, as an "
+            .alreadyRunning,
+            "another agent runs on this node\(process): it holds \(configuration.lockPath); to take over from it, as an "
                 + "upgrade does, add --take-over")
     }
 }
