@@ -334,7 +334,7 @@ def architecture(root, sources):
         yield f"Package.swift: {target} is not a target"
     table = {}
     for line in (root / "ARCHITECTURE.md").read_text().split("\n"):
-        match = re.match(r"\| `(\w+)` \|.*\|([^|]*)\|$", line)
+        match = re.match(r"\| `([\w-]+)` \|.*\|([^|]*)\|$", line)
         if match:
             table[match.group(1)] = set(re.findall(r"\w+", match.group(2)))
     for target in sorted(targets & declared.keys()):
