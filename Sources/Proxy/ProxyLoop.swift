@@ -29,7 +29,8 @@ package final class ProxyLoop {
     private(set) var snapshot = MeshSnapshot()
     private var pods: [WorkloadUID: LocalPod] = [:]
     private var connections: [UInt64: any ProxiedConnection] = [:]
-    private var connectionCount: UInt64 = 0
+    /// Begins with the time, so that an id of a worker that has ended never names another connection.
+    private var connectionCount: UInt64
     private var enrolmentCount: UInt64 = 0
     private(set) var isDraining = false
     private var generator = SystemRandomNumberGenerator()
@@ -61,6 +62,7 @@ package final class ProxyLoop {
         self.patience = patience
         self.settings = settings
         self.limits = limits
+        connectionCount = UInt64(clamping: wallClock()) << 24
         memory = MemoryShare(of: limits.memory)
         order = orderSockets
         resources = LoopResources(loop: loop)

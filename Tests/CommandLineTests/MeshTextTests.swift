@@ -41,7 +41,7 @@ private func text(_ report: some RenderableReport, isWide: Bool = false) -> Stri
                 Controller  OK         node-a, snapshot 4182 (3s old)
                 CA          OK         root expires in 345d, issuer in 28d
                 Agents      2/3 ready  node-c: no heartbeat for 41s
-                Workloads   119/123    enrolled pods captured
+                Workloads   119/123    enrolled pods captured; of 1 node as last heard
                 Traffic     1m         4.1k conn/s, 99.99% mTLS, 12 plaintext, 30 denied;
                                        without 1 of 3 nodes
 
@@ -251,7 +251,6 @@ private func text(_ report: some RenderableReport, isWide: Bool = false) -> Stri
                  pay/only-web rule 0: from[].source.principals is a, wanted b
                  decided on: identity spiffe://cluster.local/ns/shop/sa/batch, from 10.240.1.11,
                    to 10.240.2.10 port 8080
-                 on the node's state number 17
                  since: refused then with NO_ALLOW_MATCH; now it would be allowed
 
                       NAME        ADDRESS      NODE    AGENT  CAPTURE   CERT

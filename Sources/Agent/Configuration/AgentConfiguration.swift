@@ -59,6 +59,14 @@ package struct AgentConfiguration: Codable, Sendable, Equatable {
         }
     }
 
+    /// The controller is not a child of this agent.
+    package var isControllerElsewhere: Bool {
+        switch controller {
+        case .embedded: false
+        case .remote: true
+        }
+    }
+
     /// Path of the socket that the commands ask.
     package var socketPath: String { "\(runDirectory)/agent.sock" }
 }

@@ -169,6 +169,12 @@ extension ControllerProcess: NodeServer.Delegate {
         reports.received(report, from: node, at: loop.now)
     }
 
+    /// The worker beside the controller is a node of the mesh like those that have a session.
+    func workerConnected(_ isConnected: Bool) {
+        guard let node else { return }
+        if isConnected { reports.nodeConnected(node) } else { reports.nodeDisconnected(node) }
+    }
+
     func meshReportRequested(_ id: UInt64, answer: @escaping (MeshReport) -> Void) {
         answer(meshReport(id: id))
     }

@@ -15,6 +15,8 @@ final class NodeServer: EventHandler {
         func certificateRequested(_ request: CertificateRequest, answer: @escaping (CertificateResponse) -> Void)
         func podQuestioned(_ question: PodQuestion, answer: @escaping (XDS.PodVerdict) -> Void)
         func nodeReported(_ report: NodeReport)
+        /// A worker of the node opened its channel, or closed it.
+        func workerConnected(_ isConnected: Bool)
         func meshReportRequested(_ id: UInt64, answer: @escaping (MeshReport) -> Void)
     }
 
@@ -96,6 +98,7 @@ final class NodeServer: EventHandler {
         let channel = ChannelConnection(stream, resources: resources)
         let id = publisher.connected { channel.send(.discoveryResponse($0)) }
         workers[id] = channel
+        delegate.workerConnected(true)
         do {
             try channel.start { [unowned self] in
                 received($0, from: id)
@@ -126,8 +129,9 @@ final class NodeServer: EventHandler {
     }
 
     private func gone(_ id: MeshPublisher.Client) {
-        workers[id] = nil
+        guard workers.removeValue(forKey: id) != nil else { return }
         publisher.disconnected(id)
+        delegate.workerConnected(false)
     }
 }
 

@@ -1,5 +1,5 @@
-/// Who talks to whom, secured or why not (`meshnode edges`). One edge is one client, one server and the service that was
-/// addressed; it begins to count when the reporting worker starts.
+/// Who talks to whom, secured or why not (`meshnode edges`). One edge is one client and one server; it begins to count
+/// when the reporting worker starts.
 package struct EdgesReport: Report {
     package static let path = "/v1/edges"
     package static let kind = "EdgeList"
@@ -18,9 +18,10 @@ package struct EdgesReport: Report {
     package struct Edge: Codable, Sendable, Equatable {
         /// `namespace/name` of the client's Deployment or pod, or its address if nobody knows it.
         package var source: String
-        /// `namespace/name` of the server's Deployment or pod, or its address if nobody knows it.
+        /// `namespace/name` of the server's Deployment or pod, of the service if no pod was chosen, or the address if
+        /// nobody knows it.
         package var destination: String
-        /// The service that was addressed, as `namespace/name`; nil if a pod was.
+        /// The services that were addressed, as `namespace/name`, with commas between; nil if only the pod itself was.
         package var service: String?
         /// How the connections were carried.
         package var security: Security
@@ -76,7 +77,7 @@ package struct EdgesReport: Report {
     package var time: Timestamp
     /// The node that answers.
     package var node: String
-    /// The edges, by source, destination and service.
+    /// The edges, by source and destination.
     package var items: [Edge]
     /// Why edges of other nodes are missing; empty if none are.
     package var note: String
@@ -95,7 +96,16 @@ extension EdgesReport.Edge {
     private struct Key: Hashable {
         var source: String
         var destination: String
-        var service: String
+    }
+
+    /// What one end counted apart by service, as one edge for each two ends.
+    static func summed(_ edges: [EdgesReport.Edge]) -> [EdgesReport.Edge] {
+        var summed: [Key: EdgesReport.Edge] = [:]
+        for edge in edges {
+            let key = Key(source: edge.source, destination: edge.destination)
+            summed[key] = summed[key].map { $0.joined(with: edge, count: &+, open: &+) } ?? edge
+        }
+        return Array(summed.values)
     }
 
     /// One list out of what several agents saw. Both ends of a connection report it, so counts are not added up: the
@@ -103,27 +113,33 @@ extension EdgesReport.Edge {
     static func merged(_ edges: [EdgesReport.Edge]) -> [EdgesReport.Edge] {
         var merged: [Key: EdgesReport.Edge] = [:]
         for edge in edges {
-            let key = Key(source: edge.source, destination: edge.destination, service: edge.service ?? "")
-            merged[key] = merged[key].map { $0.joined(with: edge) } ?? edge
+            let key = Key(source: edge.source, destination: edge.destination)
+            merged[key] = merged[key].map { $0.joined(with: edge, count: max, open: max) } ?? edge
         }
-        return merged.values.sorted {
-            ($0.source, $0.destination, $0.service ?? "") < ($1.source, $1.destination, $1.service ?? "")
-        }
+        return merged.values.sorted { ($0.source, $0.destination) < ($1.source, $1.destination) }
     }
 
-    private func joined(with other: EdgesReport.Edge) -> EdgesReport.Edge {
+    private func joined(
+        with other: EdgesReport.Edge, count: (UInt64, UInt64) -> UInt64, open together: (Int, Int) -> Int
+    ) -> EdgesReport.Edge {
         var edge = lastSeen >= other.lastSeen ? self : other
         let older = lastSeen >= other.lastSeen ? other : self
-        edge.opened = max(opened, other.opened)
-        edge.open = max(open, other.open)
-        edge.refusals = refusals.merging(other.refusals) { max($0, $1) }
+        edge.service = Self.services(service, other.service)
+        edge.opened = count(opened, other.opened)
+        edge.open = together(open, other.open)
+        edge.refusals = refusals.merging(other.refusals, uniquingKeysWith: count)
         edge.policy = edge.policy ?? older.policy
         edge.security = Self.joined(security, other.security)
         if edge.plaintextCause.isEmpty { edge.plaintextCause = older.plaintextCause }
-        edge.sentBytes = max(sentBytes, other.sentBytes)
-        edge.receivedBytes = max(receivedBytes, other.receivedBytes)
+        edge.sentBytes = count(sentBytes, other.sentBytes)
+        edge.receivedBytes = count(receivedBytes, other.receivedBytes)
         edge.nodes = Set(nodes + other.nodes).sorted()
         return edge
+    }
+
+    private static func services(_ one: String?, _ other: String?) -> String? {
+        let all = [one, other].compactMap(\.self).flatMap { $0.split(separator: ",") }
+        return all.isEmpty ? nil : Set(all).sorted().joined(separator: ",")
     }
 
     /// Plaintext seen by either end is plaintext: a mesh must not look safer than it is.

@@ -66,7 +66,7 @@ extension MeshOutlook {
     /// Errors first.
     func problems(of nodes: [MeshStatusReport.Node]) -> [Problem] {
         let all =
-            controllerProblems + nodes.compactMap(problem) + accounts.flatMap(problems)
+            controllerProblems + nodes.compactMap(problem) + sharedProblems + accounts.flatMap(ownProblems)
             + (controller?.problems ?? [])
         return all.filter { $0.severity == .error } + all.filter { $0.severity == .warning }
     }
@@ -106,15 +106,38 @@ extension MeshOutlook {
         }
     }
 
-    /// A node's own problems bear its name, and what only a comparison shows is added.
-    private func problems(of account: NodeAccount) -> [Problem] {
-        guard let status = account.status, !isLost(account) else { return [] }
-        let own = status.problems.map { problem in
+    /// What nodes tell of themselves, each with the name of its node. What several tell in the same words is told once,
+    /// with all their names.
+    private var sharedProblems: [Problem] {
+        var problems: [Problem] = []
+        var nodes: [[String]] = []
+        for account in accounts.sorted(by: { $0.node < $1.node }) where !isLost(account) {
+            for problem in account.status?.problems ?? [] {
+                if let index = problems.firstIndex(of: problem) {
+                    nodes[index].append(account.node)
+                } else {
+                    problems.append(problem)
+                    nodes.append([account.node])
+                }
+            }
+        }
+        return zip(problems, nodes).map { problem, nodes in
             var problem = problem
-            if problem.object != account.node { problem.object = "\(account.node): \(problem.object)" }
+            if nodes.count > 1 { problem.nodes = nodes }
+            if problem.object != nodes.first { problem.object = "\(Self.list(nodes)): \(problem.object)" }
             return problem
         }
-        return own + [skew(account, status), lag(account, status)].compactMap(\.self)
+    }
+
+    private static func list(_ nodes: [String]) -> String {
+        let shown = nodes.prefix(nodes.count > 3 ? 2 : 3).joined(separator: ", ")
+        return nodes.count > 3 ? "\(shown) and \(nodes.count - 2) more" : shown
+    }
+
+    /// What only a comparison with the controller shows.
+    private func ownProblems(of account: NodeAccount) -> [Problem] {
+        guard let status = account.status, !isLost(account) else { return [] }
+        return [skew(account, status), lag(account, status)].compactMap(\.self)
     }
 
     private func skew(_ account: NodeAccount, _ status: NodeStatus) -> Problem? {

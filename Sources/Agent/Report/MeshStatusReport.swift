@@ -130,7 +130,9 @@ extension MeshStatusReport {
         guard let node = nodes.first(where: { $0.name == name }) else { return nil }
         var report = self
         report.nodes = [node]
-        report.problems = problems.filter { $0.object == name || $0.object.hasPrefix("\(name): ") }
+        report.problems = problems.filter {
+            $0.object == name || $0.object.hasPrefix("\(name): ") || $0.nodes?.contains(name) == true
+        }
         report.manifestProblems = []
         report.traffic = node.traffic
         report.nodesWithoutTraffic = node.traffic.opened == nil ? 1 : 0

@@ -18,6 +18,8 @@ package struct Problem: Codable, Sendable, Equatable {
     package var effect: String
     /// One command that shows more or mends it; empty if there is none.
     package var tryCommand: String
+    /// The nodes that tell of it, if more than one does: then it is told once for all of them.
+    package var nodes: [String]?
 
     package init(
         code: ProblemCode, severity: Severity, object: String, cause: String, effect: String = "",

@@ -145,6 +145,9 @@ extension SubscriberProcess: NodeServer.Delegate {
         link.send(.nodeReport(report))
     }
 
+    /// The controller sees by the reports whether a worker is there.
+    func workerConnected(_: Bool) {}
+
     func meshReportRequested(_ id: UInt64, answer: @escaping (MeshReport) -> Void) {
         guard trouble == nil else { return answer(MeshReport(id: id)) }
         link.send(.meshReportRequest(id: questions.asked(meshReport: id, answer)))

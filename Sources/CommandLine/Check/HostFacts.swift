@@ -29,6 +29,11 @@ struct HostFacts {
         return lists.isEmpty ? nil : false
     }
 
+    /// Whether the kernel can mount a file system of that name.
+    func hasFileSystem(_ name: String) -> Bool {
+        (read("/proc/filesystems") ?? "").split(separator: "\n").contains { $0.split(separator: "\t").last == name[...] }
+    }
+
     /// The capabilities that this process may use, as bits; nil if not known.
     var effectiveCapabilities: UInt64? {
         let status = read("/proc/self/status") ?? ""

@@ -139,9 +139,10 @@ struct CheckCommand: ConsoleCommand {
     private func report(on console: Console) -> CheckReport {
         let host = HostFacts(read: console.readFile)
         guard !pre else { return CheckReport(items: Preconditions(host: host, isBeforeInstallation: true).items) }
-        return CheckReport(
-            items: Preconditions(host: host, isBeforeInstallation: false).items
-                + ComponentCheck(ask: ask(console)).items)
+        let ask = ask(console)
+        var preconditions = Preconditions(host: host, isBeforeInstallation: false)
+        preconditions.hasCapturedPods = ((try? ask.node())?.pods.captured ?? 0) > 0
+        return CheckReport(items: preconditions.items + ComponentCheck(ask: ask).items)
     }
 
     private func ask(_ console: Console) -> ComponentCheck.Ask {

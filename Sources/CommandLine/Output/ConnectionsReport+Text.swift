@@ -46,7 +46,7 @@ extension ConnectionsReport: RenderableReport {
         var table = Table(headers, gap: 2)
         for item in refused {
             var cells = [
-                Quantity.age(of: item.time, at: time), Self.name(item.source), Self.nameWithPort(item.destination),
+                Quantity.age(of: item.time, at: time), Self.name(item.source), Self.target(of: item),
                 item.reason, item.policies.joined(separator: ","),
             ]
             if isWide {
@@ -64,6 +64,15 @@ extension ConnectionsReport: RenderableReport {
     static func name(_ end: End) -> String {
         guard let workload = end.workload else { return end.address }
         return "\(end.namespace ?? Quantity.unknown)/\(workload)"
+    }
+
+    /// Whom it was for: the pod, or where none was chosen the service as `explain` takes it, `name.namespace:port`.
+    static func target(of item: Refused) -> String {
+        guard item.destination.workload == nil, let service = item.service,
+            let slash = service.firstIndex(of: "/"), let colon = item.destination.address.lastIndex(of: ":")
+        else { return nameWithPort(item.destination) }
+        let name = service[service.index(after: slash)...].prefix { $0 != ":" }
+        return "\(name).\(service[..<slash])\(item.destination.address[colon...])"
     }
 
     /// `namespace/name:port`, or the address of somebody unknown.
@@ -96,10 +105,10 @@ struct RefusedConnections: RenderableReport {
         for item in report.refused {
             table.append([
                 Quantity.age(of: item.time, at: report.time), ConnectionsReport.name(item.source),
-                ConnectionsReport.nameWithPort(item.destination), item.reason, item.id,
+                ConnectionsReport.target(of: item), item.reason, item.id,
             ])
         }
-        return table.text + "Next: meshnode explain --id ID\n"
+        return table.text + "\nNext: meshnode explain --id ID\n"
     }
 
     var names: [String] { report.refused.map { "connection/\($0.id)" } }

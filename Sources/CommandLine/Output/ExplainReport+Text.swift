@@ -121,7 +121,7 @@ extension ExplainReport: RenderableReport {
         let item = earlier.connection
         var lines = [
             "\(item.direction.rawValue), \(ConnectionsReport.name(item.source)) -> "
-                + "\(ConnectionsReport.nameWithPort(item.destination)), refused with \(item.reason)"
+                + "\(ConnectionsReport.target(of: item)), refused with \(item.reason)"
         ]
         if !item.policies.isEmpty { lines.append("policies: \(item.policies.joined(separator: ", "))") }
         if !item.detail.isEmpty { lines.append(item.detail) }
@@ -130,7 +130,6 @@ extension ExplainReport: RenderableReport {
                 "decided on: identity \(facts.source ?? "none"), from \(facts.sourceAddress), "
                     + "to \(facts.destinationAddress) port \(facts.destinationPort)")
         }
-        if let version = item.stateVersion { lines.append("on the node's state number \(version)") }
         lines +=
             earlier.changes.isEmpty
             ? ["nothing that matters has changed since"] : earlier.changes.map { "since: \($0)" }

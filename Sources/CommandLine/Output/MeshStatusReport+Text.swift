@@ -4,7 +4,7 @@ extension MeshStatusReport: RenderableReport {
     func text(isWide: Bool, elapsed: Duration, palette: Palette) -> String {
         let parts = [
             StatusHeading.text(version: version, trustDomain: trustDomain, time: time, elapsed: elapsed) + "\n",
-            summary(palette), nodeTable, missingPods(isWide), refusedOfLate(isWide, palette),
+            summary(palette), nodeTable(isWide), missingPods(isWide), refusedOfLate(isWide, palette),
             ProblemList.text(problems, .error, palette), ProblemList.text(problems, .warning, palette),
             ProblemList.text(manifestProblems), noteText, next,
         ]
@@ -90,8 +90,10 @@ extension MeshStatusReport: RenderableReport {
 
     private var podsText: String {
         let unknown = nodes.count { $0.capturedPods == nil && $0.enrolledPods != 0 }
-        guard unknown > 0 else { return "enrolled pods captured" }
-        return "enrolled pods captured; not known of \(unknown) \(unknown == 1 ? "node" : "nodes")"
+        let stale = nodes.count { $0.state == .lost && $0.capturedPods != nil }
+        let age = stale == 0 ? "" : "; of \(stale) \(stale == 1 ? "node" : "nodes") as last heard"
+        guard unknown > 0 else { return "enrolled pods captured\(age)" }
+        return "enrolled pods captured; not known of \(unknown) \(unknown == 1 ? "node" : "nodes")\(age)"
     }
 
     private var podsMood: Palette.Mood {
@@ -108,17 +110,21 @@ extension MeshStatusReport: RenderableReport {
             + "\(Quantity.count(traffic.denied)) denied\(failed)\(without)"
     }
 
-    private var nodeTable: String {
+    private func nodeTable(_ isWide: Bool) -> String {
         guard !nodes.isEmpty else { return "No nodes known.\n" }
-        var table = Table(["NODE", "AGENT", "VERSION", "PODS", "CONNS", "CERTS", "CONFIG", "RESTARTS", "RSS"], gap: 2)
+        var headers = ["NODE", "AGENT", "VERSION", "PODS", "CONNS", "CERTS", "CONFIG", "RESTARTS", "RSS"]
+        if isWide { headers += ["CONN/S", "PLAINTEXT", "DENIED", "FAILED", "HEARD"] }
+        var table = Table(headers, gap: 2)
         for node in nodes {
-            table.append([
+            var cells = [
                 node.name, node.state.rawValue, node.version ?? Quantity.unknown,
                 "\(Quantity.exact(node.capturedPods))/\(Quantity.exact(node.enrolledPods))",
                 Quantity.count(node.connections), node.certificateText,
                 node.configurationVersion.map { "\($0)" } ?? Quantity.unknown, Quantity.exact(node.restarts),
                 Quantity.bytes(node.residentBytes),
-            ])
+            ]
+            if isWide { cells += node.trafficCells }
+            table.append(cells)
         }
         return table.text
     }
@@ -146,7 +152,7 @@ extension MeshStatusReport: RenderableReport {
         for (node, item) in all.suffix(10) {
             table.append([
                 Quantity.age(of: item.time, at: time), node, ConnectionsReport.name(item.source),
-                ConnectionsReport.nameWithPort(item.destination), item.reason, item.id,
+                ConnectionsReport.target(of: item), item.reason, item.id,
             ])
         }
         return palette.paint("REFUSED OF LATE", .bad) + "\n" + table.text
@@ -167,6 +173,15 @@ extension MeshStatusReport: RenderableReport {
 }
 
 extension MeshStatusReport.Node {
+    /// What it carried in the last minute, and how long ago it told.
+    fileprivate var trafficCells: [String] {
+        [
+            Quantity.rate(traffic.opened, over: traffic.windowSeconds), Quantity.count(traffic.plaintext),
+            Quantity.count(traffic.denied), Quantity.count(traffic.failed),
+            silentSeconds.map { "\(Quantity.span($0)) ago" } ?? "never",
+        ]
+    }
+
     fileprivate var certificateText: String {
         guard let all = certificates, let valid = validCertificates else { return Quantity.unknown }
         return all == valid ? "\(all) ok" : "\(valid)/\(all)"

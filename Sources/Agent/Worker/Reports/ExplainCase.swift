@@ -27,9 +27,10 @@ struct ExplainCase {
         self.typed = typed
     }
 
+    /// - Parameter written: the server's address, if it was asked for by address.
     /// - Throws: if the server has no address that one could connect to.
     init(
-        client: EndResolver.Found, server: EndResolver.Found, port: UInt16, asPlaintext: Bool, typed: String
+        client: EndResolver.Found, server: EndResolver.Found, address written: IPAddress? = nil, port: UInt16, asPlaintext: Bool, typed: String
     ) throws(ExplainError) {
         switch client {
         case .workload(let workload): self.client = .workload(workload)
@@ -45,20 +46,20 @@ struct ExplainCase {
         case .workload(let workload):
             service = nil
             let family = self.client.family
-            guard let ip = workload.address(in: family) else {
+            guard let ip = written ?? workload.address(in: family) else {
                 throw ExplainError("\(workload.namespace)/\(workload.name) has no address yet")
             }
             address = SocketAddress(ip, port)
         case .service(let found):
             service = found
             let family = self.client.family
-            guard let block = found.addresses.first(where: { $0.address.family == family }) ?? found.addresses.first
-            else {
+            let block = found.addresses.first { $0.address.family == family } ?? found.addresses.first
+            guard let ip = written ?? block?.address else {
                 throw ExplainError(
                     "service \(found.name) is headless, so clients connect to its pods: name one, as namespace/pod:port"
                 )
             }
-            address = SocketAddress(block.address, port)
+            address = SocketAddress(ip, port)
         }
     }
 

@@ -93,6 +93,12 @@ struct EndResolver {
         return (found, port, note)
     }
 
+    /// The address that was written; nil if a name was, and the client's family decides.
+    func typedAddress(_ destination: String) -> IPAddress? {
+        guard case .address(let address)? = (try? EndSpelling.withPort(destination))?.0 else { return nil }
+        return address
+    }
+
     private func destination(
         _ spelling: EndSpelling, _ text: String, _ port: UInt16?, from namespace: String
     ) throws(ExplainError) -> (Found, note: String?) {

@@ -5,7 +5,7 @@ extension Explainer {
     /// What the two namespaces allow beside policies.
     func rules(_ question: ExplainCase, _ verdicts: [ExplainReport.Verdict]) -> [String] {
         var rules: [String] = []
-        if case .workload(let workload) = question.client {
+        if case .workload(let workload) = question.client, workload.isEnrolled {
             rules.append(
                 "namespace \(workload.namespace): egress \(snapshot.egressMode(ofNamespace: workload.namespace).rawValue)"
             )

@@ -22,7 +22,8 @@ struct Explainer {
         let namespace = if case .workload(let workload) = client { workload.namespace } else { "" }
         let (server, port, serverNote) = try resolver.destination(destination, from: namespace)
         let question = try ExplainCase(
-            client: client, server: server, port: port, asPlaintext: asPlaintext, typed: destination)
+            client: client, server: server, address: resolver.typedAddress(destination), port: port,
+            asPlaintext: asPlaintext, typed: destination)
         var report = answer(question)
         report.notes = [clientNote, serverNote].compactMap(\.self) + report.notes
         return report
@@ -160,7 +161,8 @@ struct Explainer {
     private func source(of question: ExplainCase) -> ExplainReport.End {
         switch question.client {
         case .workload(let workload):
-            var end = states.end(workload, address: workload.addresses.first?.description ?? "")
+            let address = workload.address(in: question.address.ip.family) ?? workload.addresses.first
+            var end = states.end(workload, address: address?.description ?? "")
             end.identity = question.identity?.description
             return end
         case .stranger(let address):

@@ -21,7 +21,9 @@ extension StandingProblems {
         }
         let names = counts.keys.sorted()
         let shown = names.prefix(Self.mostEdges).map { name in
-            plaintextProblem(name, "it took \(counts[name] ?? 0) connections from clients outside the mesh")
+            let count = counts[name] ?? 0
+            let words = count == 1 ? "1 connection" : "\(count) connections"
+            return plaintextProblem(name, "it took \(words) from clients outside the mesh")
         }
         let rest = names.count - shown.count
         return shown + (rest > 0 ? [plaintextProblem("\(rest) more workloads", "they took some, too")] : [])

@@ -65,7 +65,8 @@ struct StandingProblems {
                 Problem(
                     code: .workerRestarted, severity: .warning, object: node,
                     cause:
-                        "the worker was started again \(now - workerStarted) s ago, \(keeper.workerRestarts) times in all",
+                        "the worker was started again \(now - workerStarted) s ago"
+                        + (keeper.workerRestarts > 1 ? ", \(keeper.workerRestarts) times in all" : ""),
                     effect: "the connections that it carried were reset", tryCommand: "look at the agent's log"))
         }
         if keeper.exemption == .mark {

@@ -53,7 +53,8 @@ extension WorkerProcess {
         throw ExplainError(
             """
             no refused connection \(id) is remembered on \(configuration.node): the node that refused it keeps the last \
-            1024, until its worker is restarted; see `meshnode connections --denied`
+            1024, until its worker is restarted, here \(Timestamp(secondsSince1970: started)); the access log keeps its \
+            line; see `meshnode connections --denied`, or ask again as `meshnode explain SRC DST:PORT`
             """)
     }
 }

@@ -6,7 +6,7 @@ extension EdgesReport.Edge {
     /// What this node's agent counted.
     init(_ edge: Edge, node: String) {
         self.init(
-            source: Self.name(edge.key.source), destination: Self.name(edge.key.destination),
+            source: Self.name(edge.key.source), destination: Self.name(edge.key.destination, edge.key.service),
             service: edge.key.service?.description, security: EdgesReport.Security(edge.security),
             plaintextCause: Self.cause(edge), opened: edge.openedCount, open: max(0, edge.openCount),
             refusals: Dictionary(edge.refusals.map { ($0.key.rawValue, $0.value) }) { $0 &+ $1 },
@@ -14,8 +14,9 @@ extension EdgesReport.Edge {
             receivedBytes: edge.bytesFromServer, lastSeen: Timestamp(secondsSince1970: edge.lastSeen), nodes: [node])
     }
 
-    private static func name(_ end: Edge.End) -> String {
-        end.workload.isEmpty ? end.address?.description ?? "?" : "\(end.namespace)/\(end.workload)"
+    private static func name(_ end: Edge.End, _ service: NamespacedName? = nil) -> String {
+        guard end.workload.isEmpty else { return "\(end.namespace)/\(end.workload)" }
+        return service?.description ?? end.address?.description ?? "?"
     }
 
     private static func cause(_ edge: Edge) -> String {

@@ -51,7 +51,12 @@ extension WorkerProcess {
 
     /// Who talked to whom of late, the busiest first, as far as this node saw it.
     var edges: [EdgesReport.Edge] {
-        EdgesReport.Edge.merged(telemetry.edges.edges.map { EdgesReport.Edge($0, node: configuration.node) })
+        let all = telemetry.edges.edges
+        let sides = [ConnectionRecord.Direction.outbound, .inbound].flatMap { side in
+            EdgesReport.Edge.summed(
+                all.filter { $0.key.direction == side }.map { EdgesReport.Edge($0, node: configuration.node) })
+        }
+        return EdgesReport.Edge.merged(sides)
             .sorted { ($0.refused, $0.opened) > ($1.refused, $1.opened) }
     }
 

@@ -24,7 +24,9 @@ extension WorkerProcess {
     private var controllerStatus: ControllerStatus {
         ControllerStatus(
             state: isConnectedToController ? .connected : hasSnapshot ? .lost : .connecting,
-            manifests: configuration.controllerPlace, snapshotVersion: hasSnapshot ? snapshot.version : nil,
+            source: configuration.isControllerElsewhere ? configuration.controllerPlace : "embedded",
+            manifests: configuration.isControllerElsewhere ? "" : configuration.controllerPlace,
+            snapshotVersion: controllerVersion,
             snapshotAgeSeconds: snapshotAge?.components.seconds, workloads: snapshot.workloadCount,
             services: snapshot.serviceCount, policies: snapshot.policyCount)
     }
@@ -53,7 +55,7 @@ extension WorkerProcess {
                 pid: CurrentProcess.pid, residentBytes: CurrentProcess.residentBytes().map(Int64.init),
                 started: Timestamp(secondsSince1970: started), restarts: keeperFacts.map { Int($0.workerRestarts) }),
             controller: ProcessStatus(restarts: keeperFacts.map { Int($0.controllerRestarts) }),
-            loops: runners.count, configurationVersion: hasSnapshot ? snapshot.version : nil,
+            loops: runners.count, configurationVersion: controllerVersion,
             exemptionMode: keeperFacts.map { $0.exemption == .cgroup ? .cgroup : .mark } ?? .unknown,
             captureRepairs: pods.values.reduce(0) { $0 + Int($1.repairs) })
     }
