@@ -48,14 +48,14 @@ import XDS
     }
 
     @Test mutating func `is a controller that went away`() {
-        facts.isConnectedToController = false
+        facts.controllerTrouble = "the controller does not answer"
         #expect(codes == ["MN2004"])
         #expect(severities == [.error])
     }
 
     @Test mutating func `is configuration that does not come, once a start has had its time`() {
         facts.hasSnapshot = false
-        facts.isConnectedToController = false
+        facts.controllerTrouble = "the controller does not answer"
         facts.workerStarted = facts.now - 10
         #expect(facts.all.isEmpty)
         facts.workerStarted = facts.now - 11
@@ -158,7 +158,7 @@ import XDS
     @Test mutating func `has the errors first`() {
         facts.keeper = Self.keeper(restarts: 1, exemption: .mark)
         facts.workerStarted = facts.now
-        facts.isConnectedToController = false
+        facts.controllerTrouble = "the controller does not answer"
         facts.certificates = [Self.certificate(.unavailable, error: "no")]
         #expect(severities == [.error, .error, .warning, .warning])
     }

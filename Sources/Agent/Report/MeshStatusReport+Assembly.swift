@@ -112,7 +112,9 @@ extension MeshOutlook {
         var problems: [Problem] = []
         var nodes: [[String]] = []
         for account in accounts.sorted(by: { $0.node < $1.node }) where !isLost(account) {
-            for problem in account.status?.problems ?? [] {
+            // That the controller is not heard of is told already, of the mesh.
+            let isTold = controller == nil && account.node == answeredBy
+            for problem in account.status?.problems ?? [] where !isTold || problem.code != .controllerDown {
                 if let index = problems.firstIndex(of: problem) {
                     nodes[index].append(account.node)
                 } else {

@@ -27,6 +27,8 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     private(set) var pods: [WorkloadUID: PodReport] = [:]
     private(set) var keeperFacts: KeeperFacts?
     private var drainTimer: Ticker?
+    /// Seconds since 1970, as this worker saw it; nil while the controller is heard of.
+    private(set) var controllerLostAt: Int64?
     private var hasSaidReady = false
     private var hasLostKeeper = false
     private var failure: AgentError?
@@ -237,6 +239,7 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     }
 
     func controllerReported(_ report: ControllerReport) {
+        controllerLostAt = report.linkTrouble.isEmpty ? nil : controllerLostAt ?? WallClock.secondsSince1970
         do {
             try certificates?.trust(bundlePEM: report.trustBundlePEM, revokedSerials: report.revokedSerials)
         } catch {
@@ -259,6 +262,7 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
 
     func controllerLost(_ cause: String) {
         log.write(.warning, "controller lost (\(cause)); what is in force stays in force")
+        controllerLostAt = controllerLostAt ?? WallClock.secondsSince1970
         certificates?.controllerLost(cause)
         reconnect?.stop()
         // The keeper does not answer while there is no controller, so it is asked until there is one.

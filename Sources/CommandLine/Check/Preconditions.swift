@@ -36,7 +36,7 @@ struct Preconditions {
         .map { name, purpose in
             switch host.hasModule(name) {
             case true?: .init(name, .passed, "there; \(purpose)")
-            case _ where hasCapturedPods: .init(name, .passed, "there, for pods are captured; \(purpose)")
+            case _ where hasCapturedPods: .init(name, .passed, "in use; \(purpose)")
             case false?:
                 .init(name, .failed, "not there; it \(purpose)", remedy: "modprobe \(name), or a kernel that has it")
             case nil:

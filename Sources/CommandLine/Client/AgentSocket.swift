@@ -42,8 +42,8 @@ struct AgentSocket: AgentClient {
             return CommandError(
                 .unreachable,
                 """
-                no agent answers at \(path)
-                Start one with `meshnode agent --config DIR`, or name its socket with --socket or MESHNODE_SOCKET.
+                nobody answers at \(path)
+                Start an agent with `meshnode agent --config DIR`, or name its socket with --socket or MESHNODE_SOCKET.
                 """)
         }
         if error.isPermissionDenied {

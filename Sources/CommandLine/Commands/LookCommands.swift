@@ -44,7 +44,7 @@ struct ConnectionsCommand: ReportCommand {
         guard denied else { return try look(on: console).rawValue }
         return try ReportLoop.run(
             options, on: console, ask: { RefusedConnections(report: try chosen(ask(on: console))) },
-            status: { _ in .ok }
+            status: { _ in .ok }, nothing: onlyNamespace.map { "No connections refused of late in namespace \($0).\n" }
         )
         .rawValue
     }

@@ -44,7 +44,10 @@ extension ReportCommand {
 
     /// Looks as the options say.
     func look(on console: Console) throws -> ExitStatus {
-        try ReportLoop.run(options, on: console, ask: { try chosen(ask(on: console)) }, status: status)
+        try ReportLoop.run(
+            options, on: console, ask: { try chosen(ask(on: console)) }, status: status,
+            // Another namespace may be full: the report's own words for nothing would be a claim about all of them.
+            nothing: onlyNamespace.map { "Nothing to show in namespace \($0).\n" })
     }
 }
 
@@ -52,13 +55,14 @@ extension ReportCommand {
 enum ReportLoop {
     /// - Returns: what the last report stands for.
     static func run<Answer: RenderableReport>(
-        _ options: ReportOptions, on console: Console, ask: () throws -> Answer, status: (Answer) -> ExitStatus
+        _ options: ReportOptions, on console: Console, ask: () throws -> Answer, status: (Answer) -> ExitStatus,
+        nothing: String? = nil
     ) throws -> ExitStatus {
-        var last = try look(options, on: console, ask: ask, status: status)
+        var last = try look(options, on: console, ask: ask, status: status, nothing: nothing)
         guard options.watch else { return last }
         while console.pause(.seconds(2)) {
             do {
-                last = try look(options, on: console, ask: ask, status: status)
+                last = try look(options, on: console, ask: ask, status: status, nothing: nothing)
             } catch let error as CommandError where error.status == .unreachable {
                 // An agent that is being restarted is just what one watches.
                 console.write(clear(options, console) + Printable.text(error.message) + "\n")
@@ -69,13 +73,17 @@ enum ReportLoop {
     }
 
     private static func look<Answer: RenderableReport>(
-        _ options: ReportOptions, on console: Console, ask: () throws -> Answer, status: (Answer) -> ExitStatus
+        _ options: ReportOptions, on console: Console, ask: () throws -> Answer, status: (Answer) -> ExitStatus,
+        nothing: String?
     ) throws -> ExitStatus {
         let clock = ContinuousClock()
         let start = clock.now
         let report = try ask()
         let elapsed = clock.now - start
-        console.write(clear(options, console) + (try text(of: report, options, elapsed: elapsed, console.palette)))
+        let isForPeople = options.output == .table || options.output == .wide
+        let nothing = isForPeople && report.names.isEmpty ? nothing : nil
+        let text = try nothing ?? text(of: report, options, elapsed: elapsed, console.palette)
+        console.write(clear(options, console) + text)
         return status(report)
     }
 

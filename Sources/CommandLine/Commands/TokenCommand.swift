@@ -74,8 +74,12 @@ struct TokenListCommand: ConsoleCommand {
     func run(on console: Console) throws -> Int32 {
         try reporting {
             let now = WallClock.secondsSince1970
-            var table = Table(["TOKEN", "NODE", "STATE", "UNTIL"])
-            for entry in try directory.store.list() {
+            let entries = try directory.store.list()
+            guard !entries.isEmpty else {
+                return console.write("No join tokens are kept in \(Printable.text(directory.caDirectory)).\n")
+            }
+            var table = Table(["TOKEN", "NODE", "STATE", "UNTIL"], gap: 2)
+            for entry in entries {
                 table.append([
                     entry.id, entry.node, entry.state(at: now), "\(Timestamp(secondsSince1970: entry.expiresAt))",
                 ])

@@ -61,14 +61,17 @@ extension CertificatesReport: RenderableReport {
 extension PoliciesReport: RenderableReport {
     func text(isWide: Bool, elapsed: Duration, palette: Palette) -> String {
         guard !items.isEmpty else { return "No policies in force: everything is allowed, in plaintext too.\n" }
-        var headers = ["NAMESPACE", "NAME", "KIND", "ACTION", "SCOPE", "PODS", "DECISIONS"]
+        var headers = ["NAMESPACE", "NAME", "KIND", "ACTION", "SCOPE", "PODS"]
+        let hasDecisions = items.contains { $0.decisions != nil }
+        if hasDecisions { headers.append("DECISIONS") }
         if isWide { headers += ["RULES", "DRY-RUN", "NOTES"] }
         var table = Table(headers, gap: 2)
         for item in items {
             var cells = [
                 item.namespace, item.name, item.kind, item.action, item.scope.rawValue,
-                Quantity.exact(item.pods), Quantity.count(item.decisions),
+                Quantity.exact(item.pods),
             ]
+            if hasDecisions { cells.append(Quantity.count(item.decisions)) }
             if isWide {
                 cells += [
                     item.rules.map { "\($0)" } ?? "-", item.isDryRun ? "yes" : "no", item.notes.joined(separator: "; "),

@@ -63,6 +63,12 @@ struct ExplainCase {
         }
     }
 
+    /// The pod connects to an address of its own.
+    var isToItself: Bool {
+        guard case .workload(let workload) = client else { return false }
+        return !workload.isHostNetwork && workload.addresses.contains(address.ip)
+    }
+
     /// The identity that the server would see; nil for none.
     var identity: SPIFFEID? {
         guard plaintextCause == nil, case .workload(let workload) = client else { return nil }

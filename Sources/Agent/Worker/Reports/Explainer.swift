@@ -38,7 +38,7 @@ struct Explainer {
             time: time, node: states.node, configurationVersion: configurationVersion, source: source(of: question),
             destination: question.destinationText, answer: isDenied ? .denied : .allowed,
             reason: refusal?.reason ?? denied?.reason ?? "",
-            summary: refusal?.summary ?? denied?.summary ?? verdicts.first?.summary ?? "allowed: passed through",
+            summary: refusal?.summary ?? denied?.summary ?? verdicts.first?.summary ?? "allowed: \(question.isToItself ? "from the pod to itself" : "passed through")",
             route: route, verdicts: verdicts, rules: rules(question, verdicts), notes: notes(question, verdicts))
     }
 
@@ -56,6 +56,9 @@ struct Explainer {
         var route = question.opening
         var seen: Set<WorkloadUID> = []
         guard let source = question.routingSource else { return ([], nil, route) }
+        guard !question.isToItself else {
+            return ([], nil, ["a pod's connection to its own address does not leave it, and is not captured"])
+        }
         while seen.count < Self.mostEndpoints {
             let next = Router.route(
                 OriginalDestination(question.address), from: source, in: snapshot, randomBits: 0, excluding: seen)

@@ -12,7 +12,8 @@ struct StandingProblems {
     var now: Int64
     /// When this worker was started.
     var workerStarted: Int64
-    var isConnectedToController = true
+    /// Why the controller is not heard of; nil if it is.
+    var controllerTrouble: String?
     var hasSnapshot = true
     var snapshot = MeshSnapshot()
     var pods: [PodReport] = []
@@ -44,8 +45,8 @@ struct StandingProblems {
         var problems: [Problem] = []
         if !hasSnapshot {
             if now - workerStarted > Self.configurationDeadline { problems.append(configurationMissing) }
-        } else if !isConnectedToController {
-            problems.append(controllerDown)
+        } else if let controllerTrouble {
+            problems.append(controllerDown(controllerTrouble))
         }
         if let clockProblem {
             problems.append(
@@ -83,14 +84,13 @@ struct StandingProblems {
     private var configurationMissing: Problem {
         Problem(
             code: .configurationMissing, severity: .error, object: node,
-            cause: isConnectedToController
-                ? "the controller has not sent the first configuration" : "the controller does not answer",
+            cause: controllerTrouble ?? "the controller has not sent the first configuration",
             effect: "captured connections are refused", tryCommand: "look at the agent's log")
     }
 
-    private var controllerDown: Problem {
+    private func controllerDown(_ cause: String) -> Problem {
         Problem(
-            code: .controllerDown, severity: .error, object: node, cause: "the controller does not answer",
+            code: .controllerDown, severity: .error, object: node, cause: cause,
             effect: "traffic goes on as configured last; no change takes effect", tryCommand: "look at the agent's log")
     }
 }

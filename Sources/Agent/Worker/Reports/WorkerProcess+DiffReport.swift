@@ -9,7 +9,7 @@ extension WorkerProcess {
         let facts = DiffFacts(
             node: configuration.node, snapshot: snapshot, pods: pods, certificates: certificateStatuses,
             wantedVersion: controllerReport.flatMap { UInt64($0.snapshotVersion) }, enforcedVersion: controllerVersion,
-            isConnectedToController: isConnectedToController, manifests: manifestProblems, nodes: nodes)
+            isConnectedToController: controllerTrouble == nil, manifests: manifestProblems, nodes: nodes)
         return DiffReport(time: time, node: configuration.node, items: facts.items)
     }
 

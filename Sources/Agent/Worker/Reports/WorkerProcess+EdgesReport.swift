@@ -47,7 +47,7 @@ extension WorkerProcess {
     func edgesReport(_ answer: MeshAnswer, isLocal: Bool) -> EdgesReport {
         var all = edges
         var note = ""
-        switch answer {
+        switch withCause(answer) {
         case _ where isLocal: break
         case .answered(let accounts, _):
             all += accounts.filter { $0.node != configuration.node }.compactMap(\.status).flatMap(\.edges)

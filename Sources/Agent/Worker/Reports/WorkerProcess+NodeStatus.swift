@@ -68,7 +68,7 @@ extension WorkerProcess {
         var outlook = MeshOutlook(
             time: time, answeredBy: configuration.node, trustDomain: configuration.trustDomain, accounts: [own],
             controller: nil)
-        switch answer {
+        switch withCause(answer) {
         case .answered(let accounts, let facts):
             outlook.accounts += accounts.filter { $0.node != configuration.node }
             outlook.controller = facts

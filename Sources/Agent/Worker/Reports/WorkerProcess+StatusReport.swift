@@ -23,7 +23,7 @@ extension WorkerProcess {
 
     private var controllerStatus: ControllerStatus {
         ControllerStatus(
-            state: isConnectedToController ? .connected : hasSnapshot ? .lost : .connecting,
+            state: controllerTrouble == nil ? .connected : hasSnapshot ? .lost : .connecting,
             source: configuration.isControllerElsewhere ? configuration.controllerPlace : "embedded",
             manifests: configuration.isControllerElsewhere ? "" : configuration.controllerPlace,
             snapshotVersion: controllerVersion,
@@ -88,7 +88,7 @@ extension WorkerProcess {
     private var standingProblems: StandingProblems {
         StandingProblems(
             node: configuration.node, now: WallClock.secondsSince1970, workerStarted: started,
-            isConnectedToController: isConnectedToController, hasSnapshot: hasSnapshot, snapshot: snapshot,
+            controllerTrouble: controllerTrouble, hasSnapshot: hasSnapshot, snapshot: snapshot,
             pods: Array(pods.values), keeper: keeperFacts, certificates: certificateStatuses,
             expired: expiredIdentities, authority: controllerReport?.authority ?? [],
             clockProblem: clockProblem, edges: telemetry.edges.edges, flows: telemetry.flows.latest)
