@@ -44,7 +44,8 @@ struct StandingProblems {
     private var processProblems: [Problem] {
         var problems: [Problem] = []
         if !hasSnapshot {
-            if now - workerStarted > Self.configurationDeadline { problems.append(configurationMissing) }
+            let isLate = now - workerStarted > Self.configurationDeadline
+            if isLate || controllerTrouble != nil { problems.append(configurationMissing) }
         } else if let controllerTrouble {
             problems.append(controllerDown(controllerTrouble))
         }
