@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# From a fresh machine to a working mesh: two nodes and six pods in network namespaces, one agent per node.
+# From a fresh machine to a working mesh: two nodes in network namespaces, an agent on each, pods brought up by CNI.
 set -uo pipefail
 shopt -s inherit_errexit
 
 usage() {
     cat <<'USAGE'
-usage: hack/demo.sh [--keep] [--direct] [--binary FILE] | --stop
+usage: hack/demo.sh [--keep] [--direct] [--binary FILE] [--screens DIR] | --stop
 
 Shows a mesh of two nodes on this machine: installs Debian packages, builds, and runs real servers through it.
 Each line that begins with ✓ is a thing that was checked; the exit status is 0 only if all were.
@@ -13,7 +13,8 @@ Each line that begins with ✓ is a thing that was checked; the exit status is 0
   --keep          leave it running, and say what to try
   --stop          end a demo that was left running
   --direct        only the machines and the servers, without agents: is this machine fit for the demo?
-  --binary FILE   use this meshnode instead of building one
+  --binary FILE   use this meshnode, and the meshnode-cni beside it, instead of building them
+  --screens DIR   save what the commands print into this directory, one file per command
   -h, --help      this text
 
 Exit status: 0 all shown, 1 not, 64 usage, 77 not root, 130 interrupted.
@@ -25,7 +26,12 @@ root=${here%/hack}
 python=/usr/bin/python3
 state=/run/mn-demo
 
-keeps=0 only_direct=0 stops=0 binary=""
+wrong_usage() {
+    echo "hack/demo.sh: $1" >&2
+    exit 64
+}
+
+keeps=0 only_direct=0 stops=0 binary="" screens=""
 while (($#)); do
     case $1 in
         --keep) keeps=1 ;;
@@ -34,28 +40,29 @@ while (($#)); do
         --binary)
             shift
             binary=${1:-}
-            [[ -x $binary ]] || {
-                echo "hack/demo.sh: --binary needs an executable file, not '$binary'" >&2
-                exit 64
-            }
+            [[ -f $binary && -x $binary ]] || wrong_usage "--binary needs an executable file, not '$binary'"
             binary=$(realpath "$binary")
+            [[ -x ${binary%/*}/meshnode-cni ]] || wrong_usage "--binary: there is no meshnode-cni beside '$binary'"
+            ;;
+        --screens)
+            shift
+            screens=${1:-}
+            [[ -n $screens ]] || wrong_usage "--screens needs a directory"
+            mkdir -p "$screens" || exit 1
+            screens=$(realpath "$screens")
             ;;
         -h | --help)
             usage
             exit 0
             ;;
         *)
-            echo "hack/demo.sh: unknown argument '$1'" >&2
             usage >&2
-            exit 64
+            wrong_usage "unknown argument '$1'"
             ;;
     esac
     shift
 done
-if ((stops && (keeps || only_direct))); then
-    echo "hack/demo.sh: --stop stands alone" >&2
-    exit 64
-fi
+((stops && (keeps || only_direct))) && wrong_usage "--stop stands alone"
 if ((EUID != 0)); then
     echo "hack/demo.sh: needs root, for network namespaces: sudo hack/demo.sh" >&2
     exit 77
@@ -63,44 +70,20 @@ fi
 
 # shellcheck source=hack/packages.sh
 . "$here/packages.sh"
+# shellcheck source=hack/demo/processes.sh
+. "$here/demo/processes.sh"
 # shellcheck source=hack/demo/topology.sh
 . "$here/demo/topology.sh"
+# shellcheck source=hack/demo/pods.sh
+. "$here/demo/pods.sh"
+# shellcheck source=hack/demo/agents.sh
+. "$here/demo/agents.sh"
 # shellcheck source=hack/demo/steps.sh
 . "$here/demo/steps.sh"
+# shellcheck source=hack/demo/lifecycle-steps.sh
+. "$here/demo/lifecycle-steps.sh"
 
 # --- one demo at a time
-
-# Ends a demo that runs, or what one left: the processes that it wrote down, if they still are the ones it started.
-stop_kept() {
-    local pid began
-    read -r pid began 2>/dev/null <"$state/demo"
-    if [[ -n ${pid:-} && $(start_time "$pid") == "$began" ]]; then
-        # It still runs, and cleans up after itself.
-        end_process "$pid" "$began"
-        return
-    fi
-    [[ ! -s $state/processes ]] || while read -r pid began; do
-        end_process "$pid" "$began"
-    done <"$state/processes"
-    delete_topology
-    # Only a directory of our own making is written here.
-    [[ -s $state/work ]] && rm -rf -- "$(<"$state/work")"
-    rm -rf -- "$state"
-}
-
-# Ends process $1 if it was started at $2, and waits for it.
-end_process() {
-    local tries
-    [[ $(start_time "$1") == "$2" ]] && kill -TERM "$1" 2>/dev/null
-    for ((tries = 0; tries < 500; tries++)); do
-        [[ $(start_time "$1") == "$2" ]] || return 0
-        sleep 0.02
-    done
-    kill -KILL "$1" 2>/dev/null
-}
-
-# When process $1 was started, in ticks since boot (proc(5), field 22): tells it from a later one of the same number.
-start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 
 if ((stops)); then
     stop_kept && echo "stopped"
@@ -114,59 +97,19 @@ fi
 echo "$$ $(start_time $$)" >"$state/demo"
 : >"$state/processes"
 
-# --- processes of ours
-
-declare -A agent_pid=()
-children=()
-started=0
-
-# Starts "$4"... in namespace $2 with its output in file $3; sets `started` to its pid. $1 is what it is called.
-start() {
-    local namespace=$2 log=$3
-    shift 3
-    setsid nsenter --net="/run/netns/mn-demo-$namespace" "$@" >"$log" 2>&1 </dev/null &
-    started=$!
-    children+=("$started")
-    echo "$started $(start_time "$started")" >>"$state/processes"
-}
-
-# Ends one of them and waits until it has ended.
-stop() {
-    kill -TERM "$1" 2>/dev/null
-    wait "$1" 2>/dev/null
-}
-
 cleanup() {
-    local status=$? pid
+    local status=$?
     trap '' INT TERM
     trap - EXIT
     if ((keeps && status == 0)); then
         exit 0
     fi
-    # They are still our children, so their numbers are nobody else's.
-    for pid in ${children[@]+"${children[@]}"}; do
-        kill -TERM "$pid" 2>/dev/null
-    done
-    for pid in ${children[@]+"${children[@]}"}; do
-        wait_for_end "$pid"
-    done
+    end_children
     delete_topology || echo "hack/demo.sh: not all namespaces could be deleted: $(demo_namespaces)" >&2
+    delete_cgroups || echo "hack/demo.sh: not all cgroups could be deleted: $(cgroups_directory)" >&2
     [[ -z ${work:-} ]] || rm -rf -- "$work"
     rm -rf -- "$state"
     exit "$status"
-}
-
-# Waits up to five seconds for a child to end by itself, then ends it and all that it started.
-wait_for_end() {
-    local tries state
-    for ((tries = 0; tries < 250; tries++)); do
-        # A child that ended is a zombie until it is waited for, so its number and its group are still ours.
-        state=$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f1)
-        [[ -z $state || $state == Z ]] && break
-        sleep 0.02
-    done
-    [[ -z $state ]] || kill -KILL -- "-$1" 2>/dev/null
-    wait "$1" 2>/dev/null
 }
 
 trap cleanup EXIT
@@ -198,10 +141,12 @@ first() {
     exit 1
 }
 
+# The plugin is linked statically: it must run on a host that has none of the libraries.
 build() {
-    (cd "$root" && swift build -c release --product meshnode) || return 1
+    (cd "$root" && swift build -c release --product meshnode &&
+        swift build -c release --product meshnode-cni) || return 1
     binary=$(cd "$root" && swift build -c release --show-bin-path)/meshnode
-    [[ -x $binary ]]
+    [[ -x $binary && -x ${binary%/*}/meshnode-cni ]]
 }
 
 make_one_gibibyte() {
@@ -212,52 +157,6 @@ make_one_gibibyte() {
         mv "$work/www/big.sha256.new" "$work/www/big.sha256"
 }
 
-start_servers() {
-    mkdir -p "$work/nginx" "$work/www" || return 1
-    cat >"$work/nginx/nginx.conf" <<-CONF
-		user root;
-		daemon off;
-		worker_processes 1;
-		pid $work/nginx/pid;
-		error_log $work/nginx/error.log;
-		events { worker_connections 4096; }
-		http {
-		    log_format who '\$remote_addr "\$request_uri" \$status';
-		    access_log $work/nginx/access.log who;
-		    client_body_temp_path $work/nginx/body;
-		    proxy_temp_path $work/nginx/proxy;
-		    fastcgi_temp_path $work/nginx/fastcgi;
-		    uwsgi_temp_path $work/nginx/uwsgi;
-		    scgi_temp_path $work/nginx/scgi;
-		    keepalive_requests 100000;
-		    sendfile on;
-		    server {
-		        listen 8080 backlog=4096;
-		        listen [::]:8080 ipv6only=on backlog=4096;
-		        location / { return 200 "api saw \$remote_addr\n"; }
-		        location = /big { root $work/www; }
-		    }
-		}
-	CONF
-    : >"$work/nginx/access.log"
-    start nginx api "$work/nginx.log" nginx -c "$work/nginx/nginx.conf" -e "$work/nginx/error.log"
-    start redis cache "$work/redis.log" redis-server --bind 0.0.0.0 :: --port 6379 --protected-mode no \
-        --save "" --appendonly no --dir "$work"
-    start mail mail "$work/mail.log" "$python" -u -m aiosmtpd -n -l 0.0.0.0:2525
-    wait_until 10 get api http://127.0.0.1:8080/ && wait_until 10 in_namespace cache redis-cli ping &&
-        wait_until 10 in_namespace mail bash -c ': </dev/tcp/127.0.0.1/2525'
-}
-
-start_agents() {
-    mkdir -p "$work/manifests" && cp "$here"/demo/manifests/*.yaml "$work/manifests/" || return 1
-    local node
-    for node in a b; do
-        start agent "$node" "$work/agent-$node.log" "$binary" agent --config "$work/manifests" \
-            --ca-directory "$work/ca" --node "node-$node" --run-directory "$work/run-$node" --drain-deadline 1s
-        agent_pid[$node]=$started
-    done
-}
-
 say_what_to_try() {
     if ((only_direct)); then
         printf '\nIt is left running, without a mesh. End it:\n  hack/demo.sh --stop\n'
@@ -266,12 +165,14 @@ say_what_to_try() {
     cat <<-TRY
 
 		It is left running. Try:
-		  $binary status --socket $work/run-a/agent.sock
-		  $binary connections --socket $work/run-b/agent.sock -o wide
+		  export MESHNODE_SOCKET=$work/node-b/run/agent.sock
+		  $binary status
+		  $binary connections -o wide
+		  $binary explain shop/web pay/api:8080
 		  nsenter --net=/run/netns/mn-demo-web curl http://$api_service_v4/
 		  nsenter --net=/run/netns/mn-demo-web redis-cli -h $cache_service
-		  cp $here/demo/policies/allow-batch.yaml $work/manifests/     # and the curl above is refused
-		  tail -f $work/agent-b.log
+		  cp $here/demo/policies/allow-batch.yaml $work/node-a/manifests/     # and the curl above is refused
+		  tail -f ${agent_log[b]}
 		End it:
 		  hack/demo.sh --stop
 	TRY
@@ -282,6 +183,8 @@ main() {
     chmod 755 "$work"
     echo "$work" >"$state/work"
     mkfifo "$work/never"
+    mkdir -p "$work/node-a/manifests" "$work/node-b" || exit 1
+    cp "$here"/demo/manifests/*.yaml "$work/node-a/manifests/" || exit 1
 
     first "Debian packages are installed" install_missing "${build_packages[@]}" "${demo_packages[@]}"
     if ((!only_direct)) && [[ -z $binary ]]; then
@@ -291,24 +194,20 @@ main() {
             exit 1
         }
         echo "building meshnode: this takes some minutes the first time"
-        first "meshnode is built (release)" build
+        first "meshnode and meshnode-cni are built (release)" build
     fi
     local begin=$EPOCHREALTIME
 
-    first "two nodes and six pods, IPv4 and IPv6" make_topology
-    first "nginx, redis and an SMTP server run in pods of node B" start_servers
-    start gibibyte api "$work/gibibyte.log" bash -c "$(declare -f make_one_gibibyte); work='$work' make_one_gibibyte"
-    step "without the mesh: the servers answer by pod address, and no one by service address" servers_answer_directly
-    step "without the mesh: a canary in a request is readable on the wire" canary_is_readable_without_mesh
-
-    if ((!only_direct)); then
-        first "one agent per node is started" start_agents
-        first "both agents are ready, all enrolled pods captured" agents_are_ready
-        show_mesh
-        step "meshnode status: healthy on both nodes" status_is_healthy
-        echo
-        meshnode a status
-        echo
+    first "two nodes, IPv4 and IPv6" make_nodes
+    if ((only_direct)); then
+        show_machines
+    else
+        show_start
+        show_traffic
+        show_policies
+        show_faults
+        show_upgrade_and_rotation
+        show_end
     fi
 
     echo "$passed passed, $failed failed, $(($(milliseconds_since "$begin") / 1000)) s after the build"
@@ -316,7 +215,38 @@ main() {
     ((!keeps)) || say_what_to_try
 }
 
-show_mesh() {
+start_gibibyte() {
+    start api "$work/gibibyte.log" bash -c "$(declare -f make_one_gibibyte); work='$work' make_one_gibibyte"
+}
+
+show_machines() {
+    write_network a && write_network b || exit 1
+    first "seven pods come up through the CNI chain (bridge)" start_pods
+    first "nginx twice, redis and an SMTP server run in pods of node B" start_servers
+    step "CNI CHECK agrees, for every pod" chain_checks_out
+    step "the servers answer by pod address, and no one by service address" servers_answer_directly
+    step "a canary in a request is readable on the wire" canary_is_readable archive "$archive_v4"
+}
+
+show_start() {
+    write_network a && write_network b || exit 1
+    first "node A: an agent with the mesh's controller and CA" controller_is_ready
+    first "node B: an agent that dials it, let in by a join token, without any file of node A" other_node_joins
+    first "seven pods come up through the CNI chain (bridge, meshnode-cni)" start_pods
+    first "nginx twice, redis and an SMTP server run in pods of node B" start_servers
+    start_gibibyte
+    first "both agents are ready, all enrolled pods captured" mesh_is_whole
+    step "CNI CHECK agrees, for every pod" chain_checks_out
+    step "an enrolled pod that cannot be captured does not start" uncapturable_pod_does_not_start
+    step "pods outside the mesh are left alone: by pod address, and no one by service address" outside_is_left_alone
+    step "a canary in their request is readable on the wire" canary_is_readable archive "$archive_v4"
+    step "meshnode status: healthy, and the whole mesh on either node" status_is_healthy
+    echo
+    meshnode a status
+    echo
+}
+
+show_traffic() {
     step "shop/web on node A reaches pay/api on node B by service address, IPv4" web_reaches_service_v4
     step "... by service address, IPv6" web_reaches_service_v6
     step "... by pod address, IPv4; the server saw the client's address" web_reaches_pod_v4
@@ -325,14 +255,49 @@ show_mesh() {
     step "redis-benchmark through the mesh" redis_benchmark_passes
     step "SMTP, where the server speaks first" mail_passes
     step "1 GiB arrives with the same SHA-256" gigabyte_is_whole
+}
+
+show_policies() {
     step "a policy allows shop/web: shop/batch is refused" policy_refuses_the_other
     step "meshnode connections says by which policy" connections_names_the_policy
+    step "meshnode explain says before the fact who gets through, and which field of the policy misses" explain_foresees
+    step "meshnode explain --id says it of the connection that was refused" explain_recalls
+    step "meshnode edges: who talks to whom, secured, and who was refused" edges_are_shown
+    save_screens
     step "changing the policy closes the live connection of the one now denied" policy_change_closes_live_connection
     step "without the policy's file, everyone is allowed again" policy_is_gone_with_its_file
     step "a pod outside the mesh gets through in plaintext (PERMISSIVE)" outside_passes_under_permissive
     step "a pod outside the mesh is refused (STRICT)" outside_is_refused_under_strict
+}
+
+# What was not saved by the steps themselves.
+save_screens() {
+    local command
+    [[ -n $screens ]] || return 0
+    # Node A's report of its last change may still be on its way.
+    wait_until 15 meshnode b diff >/dev/null
+    screen b status status
+    for command in services connections policies workloads certificates check diff; do
+        screen b "$command" "$command"
+    done
+}
+
+show_faults() {
     step "kill -9 of the client's worker at 200 connects a second" worker_of_client_may_die
     step "kill -9 of the server's worker at 200 connects a second" worker_of_server_may_die
+    step "node A's agent and the controller are down: node A fails closed, node B goes on" node_a_is_down
+    step "... and back: it finds its running pods, the mesh is whole" node_a_is_back
+}
+
+show_upgrade_and_rotation() {
+    step "node B's agent is replaced by a new one at 200 connects a second; a long stream lives" agent_is_upgraded
+    step "... again and again" agent_is_upgraded_in_a_row
+    step "a new root of trust at 200 connects a second: A, A and B, B" root_rotates
+}
+
+show_end() {
+    step "CNI DEL: the pod is released, nothing of the mesh stays in its namespace" deleted_pod_is_released
+    step "meshnode status: healthy on both nodes" status_is_healthy
 }
 
 main

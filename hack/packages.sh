@@ -4,7 +4,8 @@
 # What the build links against.
 build_packages=(libssl-dev libnftnl-dev libmnl-dev libnghttp2-dev pkg-config)
 # What the demo shows the mesh with.
-demo_packages=(iproute2 util-linux procps curl tcpdump openssl nginx redis-server redis-tools python3 python3-aiosmtpd)
+demo_packages=(iproute2 util-linux procps curl tcpdump openssl nginx redis-server redis-tools python3 python3-aiosmtpd
+    containernetworking-plugins)
 # What the tests and the checks need besides.
 test_packages=(nftables shellcheck)
 

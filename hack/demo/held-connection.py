@@ -2,8 +2,8 @@
 
 usage: held-connection.py HOST PORT SECONDS
 
-Prints `open` after the first answer and `closed` when the connection has ended; ends with 1 if it is still open after
-SECONDS.
+Prints `open` after the first answer, `N answers` after each, and `closed` when the connection has ended; ends with 1
+if it is still open after SECONDS.
 """
 
 import socket
@@ -17,7 +17,7 @@ def main():
     host, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     deadline = time.monotonic() + seconds
     connection = socket.create_connection((host, port), timeout=5)
-    is_first = True
+    answers = 0
     while time.monotonic() < deadline:
         try:
             connection.sendall(REQUEST)
@@ -28,9 +28,10 @@ def main():
         if not answer:
             print("closed: end of stream", flush=True)
             return 0
-        if is_first:
+        answers += 1
+        if answers == 1:
             print("open", flush=True)
-            is_first = False
+        print(f"{answers} answers", flush=True)
         time.sleep(0.05)
     print("still open", flush=True)
     return 1

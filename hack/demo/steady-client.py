@@ -2,13 +2,14 @@
 
 usage: steady-client.py HOST PORT SECONDS [CONNECTIONS_PER_SECOND]
 
-Prints `ready` once 50 requests were answered, and a line of JSON at the end:
+Prints `ready` once 50 requests were answered, and a line of JSON at the end, which is after SECONDS or at SIGTERM:
 attempts, answered, refused (connect() failed), reset (accepted, then cut), hung (no end within 5 s),
 longest_gap_ms (the longest time in which no request was answered).
 """
 
 import asyncio
 import json
+import signal
 import sys
 import time
 
@@ -69,10 +70,12 @@ async def main():
     host, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     interval = 1 / (float(sys.argv[4]) if len(sys.argv) > 4 else 200)
     tally = Tally()
+    asked_to_end = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_end.set)
     tasks = set()
     start = time.monotonic()
     count = 0
-    while (now := time.monotonic()) < start + seconds:
+    while (now := time.monotonic()) < start + seconds and not asked_to_end.is_set():
         task = asyncio.create_task(attempt(host, port, tally))
         tasks.add(task)
         task.add_done_callback(tasks.discard)

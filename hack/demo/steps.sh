@@ -5,6 +5,7 @@
 
 note=""
 api_v4=10.240.2.10 api_v6=fd00:240:0:2::10
+archive_v4=10.240.2.13 archive_v6=fd00:240:0:2::13
 api_service_v4=10.240.100.10 api_service_v6=fd00:240:0:100::10
 cache_service=10.240.100.11
 mail_service=10.240.100.12
@@ -31,8 +32,8 @@ wait_until() {
     done
 }
 
-# One GET from pod $1 of URL $2; prints the body.
-get() { in_namespace "$1" curl -sS --globoff --fail --max-time 5 "$2"; }
+# One GET from pod $1 of URL $2; prints the body. Takes $3 seconds at most.
+get() { in_namespace "$1" curl -sS --globoff --fail --max-time "${3:-5}" "$2"; }
 
 # One GET that must not be answered, from pod $1 of URL $2: reset or closed by the mesh, and nothing of it in the
 # server's log.
@@ -46,7 +47,7 @@ get_refused() {
         echo "curl ended with $status: $(grep -i failed "$work/curl" | tail -n 1)"
         return 1
     }
-    ! grep -q "$mark" "$work/nginx/access.log"
+    ! grep -q "$mark" "$work/nginx-api/access.log"
 }
 
 # One GET from shop/web of URL $1, and the server's own log must say that it came from $2.
@@ -54,11 +55,12 @@ get_as_web() {
     local mark
     mark=$(make_canary)
     get web "$1?$mark" | grep -q "api saw $2" || return 1
-    wait_until 2 grep -q "^$2 .*$mark" "$work/nginx/access.log"
+    wait_until 2 grep -q "^$2 .*$mark" "$work/nginx-api/access.log"
 }
 
-# --- before the mesh
+# --- plaintext
 
+# Without agents.
 servers_answer_directly() {
     get legacy "http://$api_v4:8080/" && get legacy "http://[$api_v6]:8080/" &&
         in_namespace legacy redis-cli -h 10.240.2.11 ping | grep -q PONG &&
@@ -66,50 +68,47 @@ servers_answer_directly() {
         ! get legacy "http://$api_service_v4/"
 }
 
-canary_is_readable_without_mesh() {
-    capture_canary legacy "http://$api_v4:8080/"
+outside_is_left_alone() {
+    get legacy "http://$archive_v4:8080/" && get legacy "http://[$archive_v6]:8080/" || return 1
+    ! get legacy "http://$api_service_v4/" || return 1
+    # No rule of the mesh, and none of its listeners.
+    ! in_namespace legacy ss -Hltn | grep -E ':150[0-9][0-9] ' || return 1
+    wait_until 2 grep -q "^10.240.1.12 " "$work/nginx-archive/access.log"
+}
+
+# A canary from outside/legacy to pod $1 with address $2.
+canary_is_readable() {
+    capture_canary legacy "http://$2:8080/" || return 1
     ((canary_count > 0)) || return 1
-    note="found $canary_count times in the packets between the nodes"
+    note="to $1: found $canary_count times in the packets between the nodes"
 }
 
 # --- the mesh
 
-agents_are_ready() {
-    local node
-    for node in a b; do
-        # An agent that has ended never gets ready; waiting would only hide why.
-        if ! wait_until 20 agent_is_ready_or_ended "$node" || ! agent_is_ready "$node"; then
-            echo "the agent of node $node is not ready; its log ends:"
-            tail -n 15 "$work/agent-$node.log"
-            return 1
-        fi
+controller_is_ready() { start_agent a && wait_until_ready a; }
+
+other_node_joins() {
+    local begin=$EPOCHREALTIME
+    let_node_b_join && start_agent b && wait_until_ready b || return 1
+    note="ready after $(milliseconds_since "$begin") ms"
+}
+
+mesh_is_whole() {
+    wait_until 20 sees_whole_mesh a 2 3 && wait_until 20 sees_whole_mesh b 2 3 && return 0
+    meshnode a status
+    meshnode b status
+    return 1
+}
+
+status_is_healthy() {
+    wait_until 5 meshnode a status && wait_until 5 meshnode b status
+}
+
+chain_checks_out() {
+    local pod
+    for pod in "${demo_pods[@]}"; do
+        chain check "$pod" || return 1
     done
-}
-
-agent_is_ready_or_ended() { agent_is_ready "$1" || ! kill -0 "${agent_pid[$1]}"; }
-
-agent_is_ready() {
-    in_namespace "$1" curl -fs --max-time 1 http://127.0.0.1:15021/healthz/ready &&
-        meshnode "$1" status && [[ $(status_field "$1" pods captured) == $(status_field "$1" pods enrolled) ]]
-}
-
-# A command that asks the agent of node $1.
-meshnode() {
-    local node=$1
-    shift
-    "$binary" "$@" --socket "$work/run-$node/agent.sock"
-}
-
-# A field of the status of node $1, such as `agent worker pid`.
-status_field() {
-    local node=$1
-    shift
-    meshnode "$node" status -o json | "$python" -c '
-import json, sys
-value = json.load(sys.stdin)
-for key in sys.argv[1:]:
-    value = value[key]
-print(value)' "$@"
 }
 
 web_reaches_service_v4() { get_as_web "http://$api_service_v4/" 10.240.1.10; }
@@ -138,8 +137,9 @@ capture_canary() {
     local canary marker
     canary=$(make_canary)
     marker=$(make_canary)
+    canary_count=0
     rm -f "$work/wire.pcap"
-    start tcpdump a "$work/tcpdump.log" tcpdump -i uplink -s 0 -U --immediate-mode -w "$work/wire.pcap"
+    start a "$work/tcpdump.log" tcpdump -i uplink -s 0 -U --immediate-mode -w "$work/wire.pcap"
     local pid=$started
     wait_until 5 grep -q 'listening on' "$work/tcpdump.log" || return 1
     in_namespace "$1" curl -sS --globoff --fail --max-time 5 -H "x-canary: $canary" -d "$canary" "$2?$canary" || return 1
@@ -199,7 +199,7 @@ wait_for_file_of_one_gibibyte() {
 
 put_policy() {
     # A rename, so that the agents never see half a file.
-    cp "$here/demo/policies/$1.yaml" "$work/policy.new" && mv "$work/policy.new" "$work/manifests/$2.yaml"
+    cp "$here/demo/policies/$1.yaml" "$work/policy.new" && mv "$work/policy.new" "$work/node-a/manifests/$2.yaml"
 }
 
 policy_refuses_the_other() {
@@ -221,7 +221,7 @@ connections_names_the_policy() {
 }
 
 policy_change_closes_live_connection() {
-    start holder web "$work/held.log" "$python" "$here/demo/held-connection.py" "$api_service_v4" 80 10
+    start web "$work/held.log" "$python" "$here/demo/held-connection.py" "$api_service_v4" 80 10
     local pid=$started
     wait_until 5 grep -q open "$work/held.log" || return 1
     local begin=$EPOCHREALTIME
@@ -237,7 +237,7 @@ policy_change_closes_live_connection() {
 }
 
 policy_is_gone_with_its_file() {
-    rm "$work/manifests/api-policy.yaml" && wait_until 3 get web "http://$api_service_v4/"
+    rm "$work/node-a/manifests/api-policy.yaml" && wait_until 3 get web "http://$api_service_v4/"
 }
 
 outside_passes_under_permissive() {
@@ -253,40 +253,38 @@ outside_is_refused_under_strict() {
         meshnode b connections | grep -q PLAINTEXT_REFUSED
 }
 
-# --- the worker dies
+# --- explained
 
-worker_of_client_may_die() { worker_may_die a; }
-worker_of_server_may_die() { worker_may_die b; }
-
-# Kills the worker of node $1 while shop/web connects 200 times a second.
-worker_may_die() {
-    local pid
-    pid=$(status_field "$1" agent worker pid) && [[ $pid =~ ^[0-9]+$ ]] || return 1
-    start steady web "$work/steady.log" "$python" "$here/demo/steady-client.py" "$api_service_v4" 80 3
-    local client=$started
-    wait_until 5 grep -q ready "$work/steady.log" || return 1
-    # It is a child of the agent that this demo started.
-    kill -KILL "$pid" || return 1
-    wait "$client" || return 1
-    local result
-    result=$(tail -n 1 "$work/steady.log")
-    "$python" - "$result" "$work/note" <<-'PYTHON' || return 1
-		import json, sys
-		r = json.loads(sys.argv[1])
-		print(r)
-		open(sys.argv[2], "w").write(
-		    f"{r['attempts']} connects, {r['refused']} refused, {r['reset']} reset, longest gap {r['longest_gap_ms']} ms")
-		sys.exit(0 if r["refused"] == 0 and r["hung"] == 0 and 0 < r["longest_gap_ms"] <= 500 and r["answered"] > 300 else 1)
-	PYTHON
-    note=$(<"$work/note")
-    local now
-    wait_until 5 agent_is_ready "$1" || return 1
-    now=$(status_field "$1" agent worker pid)
-    [[ $now != "$pid" ]]
+# What the policy refuses and what it allows, asked before anybody connects.
+explain_foresees() {
+    local status=0
+    meshnode a explain shop/batch pay/api:8080 >"$work/explain.txt" || status=$?
+    cat "$work/explain.txt"
+    [[ $status == 2 ]] && grep -q 'pay/api-callers' "$work/explain.txt" &&
+        grep -q 'source.principals' "$work/explain.txt" || return 1
+    screen a explain-denied explain shop/batch pay/api:8080
+    # Node B answers the same, and the client that is named has another answer.
+    status=0
+    meshnode b explain shop/batch pay/api:8080 >"$work/explain.txt" || status=$?
+    [[ $status == 2 ]] && meshnode a explain shop/web pay/api:8080 && meshnode b explain shop/web pay/api:8080 || return 1
+    screen a explain-allowed explain shop/web pay/api:8080
+    note="denied: $(grep -om1 'from\[[^ ]*source.principals' "$work/explain.txt"), exit status 2"
 }
 
-# --- the end
+explain_recalls() {
+    local id status=0
+    id=$(query b '[r["id"] for r in it["refused"] if r["source"].get("workload") == "batch"][-1]' connections) || return 1
+    meshnode b explain --id "$id" >"$work/explain.txt" || status=$?
+    cat "$work/explain.txt"
+    [[ $status == 2 ]] && grep -q 'pay/api-callers' "$work/explain.txt" &&
+        grep -q 'source.principals' "$work/explain.txt" || return 1
+    screen b explain-id explain --id "$id"
+    note="$id"
+}
 
-status_is_healthy() {
-    wait_until 5 meshnode a status && wait_until 5 meshnode b status
+edges_are_shown() {
+    meshnode a edges >"$work/edges.txt" || return 1
+    cat "$work/edges.txt"
+    grep -qE 'shop/web .*pay/api .*mTLS' "$work/edges.txt" && grep -qE 'shop/batch .*pay/api' "$work/edges.txt" || return 1
+    screen a edges edges
 }

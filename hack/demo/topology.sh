@@ -1,15 +1,15 @@
-# shellcheck shell=bash
-# The demo's machines: two nodes and six pods, each a network namespace; sourced by demo.sh.
+# shellcheck shell=bash disable=SC2154  # work is set by demo.sh
+# The demo's machines: two nodes, each a network namespace with a bridge for its pods; sourced by demo.sh.
 #
 #   mn-demo-a  10.240.0.1  fd00:240::1  ─── veth ───  mn-demo-b  10.240.0.2  fd00:240::2
-#     mn-demo-web     10.240.1.10  fd00:240:0:1::10     mn-demo-api    10.240.2.10  fd00:240:0:2::10   nginx
-#     mn-demo-batch   10.240.1.11  fd00:240:0:1::11     mn-demo-cache  10.240.2.11  fd00:240:0:2::11   redis
-#     mn-demo-legacy  10.240.1.12  fd00:240:0:1::12     mn-demo-mail   10.240.2.12  fd00:240:0:2::12   SMTP
+#     cni0   10.240.1.1   fd00:240:0:1::1               cni0   10.240.2.1   fd00:240:0:2::1
+#       web     10.240.1.10  fd00:240:0:1::10             api      10.240.2.10  fd00:240:0:2::10   nginx
+#       batch   10.240.1.11  fd00:240:0:1::11             cache    10.240.2.11  fd00:240:0:2::11   redis
+#       legacy  10.240.1.12  fd00:240:0:1::12             mail     10.240.2.12  fd00:240:0:2::12   SMTP
+#                                                         archive  10.240.2.13  fd00:240:0:2::13   HTTP
 #
+# The nodes are made here, the pods by pods.sh, which calls CNI plugins as a container runtime does.
 # Nothing answers for the services' addresses (10.240.100.x, fd00:240:0:100::x): only the mesh knows them.
-
-# Pods as NAME:NODE:NUMBER; a pod's addresses follow from its node and its number.
-demo_pods=(web:1:10 batch:1:11 legacy:1:12 api:2:10 cache:2:11 mail:2:12)
 
 # Runs a command in the network namespace mn-demo-$1. (`ip netns exec` would also remount /sys and hide the cgroups.)
 in_namespace() {
@@ -26,24 +26,16 @@ demo_namespaces() {
     done
 }
 
-# Makes all of it; ends at the first command that fails.
-make_topology() {
-    make_nodes || return 1
-    local pod name node number
-    for pod in "${demo_pods[@]}"; do
-        IFS=: read -r name node number <<<"$pod"
-        make_pod "$name" "$node" "$number" || return 1
-    done
-}
-
 make_nodes() {
-    ip netns add mn-demo-a && ip netns add mn-demo-b || return 1
     local node
     for node in a b; do
-        # The kernel's files of a namespace show through whoever is in it.
+        ip netns add "mn-demo-$node" || return 1
+        # The kernel's files of a namespace show through whoever is in it. Without duplicate address detection the
+        # bridge's addresses can be used at once.
         in_namespace "$node" sh -c '
             echo 1 >/proc/sys/net/ipv4/ip_forward &&
-            echo 1 >/proc/sys/net/ipv6/conf/all/forwarding' || return 1
+            echo 1 >/proc/sys/net/ipv6/conf/all/forwarding &&
+            echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad' || return 1
         ip -n "mn-demo-$node" link set lo up || return 1
     done
     ip -n mn-demo-a link add uplink type veth peer name uplink netns mn-demo-b &&
@@ -59,30 +51,6 @@ make_nodes() {
 			link set uplink up
 			route add 10.240.1.0/24 via 10.240.0.1
 			route add fd00:240:0:1::/64 via fd00:240::1
-		BATCH
-}
-
-make_pod() {
-    local name=$1 node=$2 number=$3 host=mn-demo-a
-    ((node == 2)) && host=mn-demo-b
-    local v4="10.240.$node" v6="fd00:240:0:$node"
-    ip netns add "mn-demo-$name" &&
-        ip -n "$host" link add "to-$name" type veth peer name eth0 netns "mn-demo-$name" &&
-        ip -n "$host" -batch - <<-BATCH && ip -n "mn-demo-$name" -batch - <<-BATCH
-			addr add $v4.1/32 dev to-$name
-			addr add $v6::1/128 dev to-$name nodad
-			link set to-$name up
-			route add $v4.$number/32 dev to-$name
-			route add $v6::$number/128 dev to-$name
-		BATCH
-			link set lo up
-			addr add $v4.$number/32 dev eth0
-			addr add $v6::$number/128 dev eth0 nodad
-			link set eth0 up
-			route add $v4.1/32 dev eth0
-			route add default via $v4.1
-			route add $v6::1/128 dev eth0
-			route add default via $v6::1
 		BATCH
 }
 
