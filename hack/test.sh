@@ -90,7 +90,7 @@ run_tests() {
     echo "== tests"
     ((EUID == 0)) || echo "  not root: tests that need network namespaces will say that they are skipped"
     # A trap in a test must end the run at once, not after minutes of symbolication.
-    SWIFT_BACKTRACE=enable=no timeout --kill-after=10 900 swift test "${arguments[@]}" >"$log" 2>&1 || status=$?
+    SWIFT_BACKTRACE=enable=no timeout --kill-after=10 2400 swift test "${arguments[@]}" >"$log" 2>&1 || status=$?
     local good bad skipped
     good=$(grep -cE '^✔ Test .* passed after' "$log")
     bad=$(grep -cE '^✘ Test .* failed after' "$log")
