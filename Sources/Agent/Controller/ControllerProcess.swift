@@ -78,6 +78,7 @@ final class ControllerProcess {
         let source = try DirectorySource(root: settings.source.manifestDirectory, parameters: parameters)
         let driver = DirectoryDriver(source, loop: loop) { [unowned self] in updated($0) }
         try driver.start()
+        if let node { reports.nodeConnected(node) }
         let authorityTicker = Ticker(loop: loop, interval: Self.authorityInterval) { [unowned self] in
             lookAtAuthority()
         }

@@ -101,7 +101,6 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         self.subscription = subscription
         certificates = CertificateManager(trustDomain: trustDomain, delegate: self)
         handOver = makeHandOver()
-        if let state { restore(state, trustDomain) }
         let ticker = Ticker(loop: loop, interval: Self.tickInterval) { [self] in tick() }
         ticker.start()
         try keeper.start { [self] in
@@ -111,6 +110,7 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
             log.write(.error, "\(cause): finishing what runs")
             drain(for: .seconds(configuration.drainDeadlineSeconds))
         }
+        if let state { restore(state, trustDomain) }
         sayReady()
         subscription.connected(stream)
         keeper.send(.requestFacts)
