@@ -22,6 +22,8 @@ package struct ControlPlaneError: Error, Hashable, Sendable, CustomStringConvert
         case unauthenticated
         /// The controller refused what was asked of it.
         case refused
+        /// The node has a newer connection: another agent succeeds this one, or has its certificate.
+        case displaced
         /// The connection broke, or the controller ended it.
         case disconnected
     }

@@ -45,11 +45,16 @@ package final class ControlPlaneClient: Sendable {
                 state.lost = end.error
             }
             if Task.isCancelled { return }
-            let isWanted = end.isWanted
-            let delay = isWanted ? .zero : backoff.ended(lasted: end.lasted, draw: .random(in: 0...1))
+            let delay = delay(after: end, &backoff)
             handler.controllerLost(end.error, retryDelay: delay)
             try? await Task.sleep(for: delay)
         }
+    }
+
+    private func delay(after end: ControllerAttempt.End, _ backoff: inout ReconnectBackoff) -> Duration {
+        if end.isWanted { return .zero }
+        let usual = backoff.ended(lasted: end.lasted, draw: .random(in: 0...1))
+        return end.error.code == .displaced ? ReconnectBackoff.afterDisplacement : usual
     }
 
     /// From now on another certificate is shown, and other roots are trusted. A connection that is there is made anew if

@@ -22,6 +22,7 @@ extension ControlPlaneError {
             self.init(.refused, "the controller at \(endpoint) refused: \(call.message)")
         case .deadlineExceeded, .cancelled:
             self.init(.timeout, "the controller at \(endpoint) did not answer in time")
+        case .aborted: self.init(.displaced, "the controller at \(endpoint) ended the connection: \(call.message)")
         case .resourceExhausted:
             self.init(.refused, "a message is longer than the other end takes: \(call.message)")
         default:

@@ -5,6 +5,9 @@ package struct ReconnectBackoff: Hashable, Sendable {
     static let enough = Duration.seconds(5)
     private static let first = Duration.milliseconds(100)
     private static let longest = Duration.seconds(10)
+    /// Two agents of one node, of which one succeeds the other, would take the connection from each other for ever. The
+    /// older one ends in the meantime, or goes on alone.
+    static let afterDisplacement = Duration.seconds(10)
 
     private var next = Self.first
 

@@ -1,4 +1,5 @@
 internal import CertificateAuthority
+internal import Synchronization
 internal import X509
 package import XDS
 
@@ -14,6 +15,7 @@ package final class NodeStream: Sendable {
     package let address: String
     let chain: [Certificate]
     let queue: OutgoingQueue
+    private let displaced = Atomic(false)
 
     init(id: UInt64, node: String, kind: StreamKind, address: String, chain: [Certificate], limits: StreamLimits) {
         self.id = id
@@ -38,4 +40,13 @@ package final class NodeStream: Sendable {
     package func close(_ reason: String) {
         queue.close(reason)
     }
+
+    /// Ends the stream because the node opened another; whoever has this one is not to come back soon.
+    func displace(byStreamFrom address: String) {
+        displaced.store(true, ordering: .releasing)
+        queue.close("the node opened another stream from \(address)")
+    }
+
+    /// Whether it was ended because of another.
+    var isDisplaced: Bool { displaced.load(ordering: .acquiring) }
 }

@@ -53,7 +53,8 @@ struct NodeStreamRun {
     private func write(_ writer: RPCWriter<EncodedMessage>) async -> End {
         do {
             let cause = try await stream.queue.drain { try await writer.write($0) }
-            return End(message: cause, error: RPCError(code: .unavailable, message: cause))
+            let code = stream.isDisplaced ? RPCError.Code.aborted : .unavailable
+            return End(message: cause, error: RPCError(code: code, message: cause))
         } catch {
             return End(message: "the connection broke", error: RPCError(code: .unavailable, message: "broken"))
         }

@@ -29,7 +29,7 @@ final class StreamTable: Sendable {
                 id: state.lastID, node: node, kind: kind, address: address, chain: chain, limits: limits)
             return (stream, state.streams.updateValue(stream, forKey: Slot(node: node, kind: kind)))
         }
-        old?.close("the node opened another stream from \(address)")
+        old?.displace(byStreamFrom: address)
         return (stream, old)
     }
 
