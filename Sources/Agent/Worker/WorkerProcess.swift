@@ -110,6 +110,7 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
             log.write(.error, "\(cause): finishing what runs")
             drain(for: .seconds(configuration.drainDeadlineSeconds))
         }
+        // Not before the keeper can be told that this is enough to serve.
         if let state { restore(state, trustDomain) }
         sayReady()
         subscription.connected(stream)
