@@ -78,10 +78,11 @@ final class Agent {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
 
+    /// Two agents of a node write to the same files while one succeeds the other.
     private static func appending(_ url: URL) throws -> FileHandle {
-        let handle = try FileHandle(forWritingTo: url)
-        try handle.seekToEnd()
-        return handle
+        let descriptor = open(url.path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CommandFailed(description: "open of \(url.path) failed: \(errno)") }
+        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
     var pid: Int32 { process.processIdentifier }
