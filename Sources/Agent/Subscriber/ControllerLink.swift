@@ -22,6 +22,8 @@ final class ControllerLink: Sendable {
         var client: ControlPlaneClient?
         var connection: ControllerConnection?
         var running: Task<Void, Never>?
+        /// When to renew because the authority signs with another certificate now; nil if it does not.
+        var followsAt: ContinuousClock.Instant?
         var onEvent: @Sendable (Event) -> Void = { _ in }
     }
 
@@ -33,7 +35,10 @@ final class ControllerLink: Sendable {
 
     /// Between attempts to join, and looks whether the certificate is to be renewed.
     private static let joinRetry = Duration.seconds(2)
-    private static let renewalInterval = Duration.seconds(5)
+    private static let renewalInterval = Duration.seconds(1)
+    private static let renewalRetry = Duration.seconds(5)
+    /// The nodes of a mesh do not all follow a new issuer at once.
+    private static let followingSpread = 5.0
 
     init(_ remote: AgentConfiguration.RemoteController, node: String, trustDomain: TrustDomain) {
         self.remote = remote
@@ -69,9 +74,15 @@ final class ControllerLink: Sendable {
         client.requestCertificate(request, completion: completion)
     }
 
-    /// The mesh has other roots, or took other certificates back.
-    func trustChanged(bundlePEM: String, revokedSerials: [String]) {
+    /// The controller told what the mesh trusts and took back, and which certificate signs. A node's certificate of
+    /// another issuer is replaced long before its end: its root may be on its way out.
+    func authorityReported(bundlePEM: String, revokedSerials: [String], issuerSerial: String?) {
         guard let credential = state.withLock({ $0.credential }), !bundlePEM.isEmpty else { return }
+        let isOutdated = credential.isOutdated(issuerSerial: issuerSerial)
+        state.withLock { state in
+            let soon = ContinuousClock.now + .seconds(Double.random(in: 0...Self.followingSpread))
+            state.followsAt = isOutdated ? state.followsAt ?? soon : nil
+        }
         do {
             use(try credential.trusting(bundlePEM: bundlePEM, revokedSerials: revokedSerials))
         } catch {
@@ -141,17 +152,25 @@ final class ControllerLink: Sendable {
     private func renewForEver(_ client: ControlPlaneClient) async {
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.renewalInterval)
-            guard let credential = state.withLock({ $0.credential }),
-                WallClock.secondsSince1970 >= credential.renewalTime, state.withLock({ $0.connection != nil })
-            else { continue }
+            guard isRenewalDue else { continue }
             let result = await withCheckedContinuation { continuation in
                 client.renew { continuation.resume(returning: $0) }
             }
             switch result {
-            case .success(let renewed): use(renewed)
-            // The certificate is good for as long again; tried again at the next look.
-            case .failure: continue
+            case .success(let renewed):
+                state.withLock { $0.followsAt = nil }
+                use(renewed)
+            // The certificate is good for as long again.
+            case .failure: try? await Task.sleep(for: Self.renewalRetry)
             }
+        }
+    }
+
+    private var isRenewalDue: Bool {
+        state.withLock { state in
+            guard let credential = state.credential, state.connection != nil else { return false }
+            let isFollowing = state.followsAt.map { $0 <= .now } ?? false
+            return isFollowing || WallClock.secondsSince1970 >= credential.renewalTime
         }
     }
 

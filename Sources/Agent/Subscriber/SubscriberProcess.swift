@@ -78,7 +78,9 @@ final class SubscriberProcess {
         case .discoveryResponse(let response): apply(response)
         case .podWishes(let wishes): nodeServer?.enrol(wishes.pods)
         case .controllerReport(let report):
-            link.trustChanged(bundlePEM: report.trustBundlePEM, revokedSerials: report.revokedSerials)
+            link.authorityReported(
+                bundlePEM: report.trustBundlePEM, revokedSerials: report.revokedSerials,
+                issuerSerial: report.authority.first { $0.role == .issuer }?.serial)
             self.report = report
             tellReport()
         case .podVerdict(let verdict): questions.answered(verdict)

@@ -98,6 +98,8 @@ final class CertificateManager {
     /// The roots and the certificates taken back, as the controller told them now. Throws what is wrong with the roots;
     /// those in force stay so then, and what is taken back counts all the same.
     func trust(bundlePEM: String, revokedSerials: [String]) throws {
+        // A subscriber that was started again and has not heard of the controller yet knows of neither.
+        guard !bundlePEM.isEmpty || !revokedSerials.isEmpty else { return }
         let before = bundles.version
         bundles.replaceRevoked(revokedSerials)
         defer {

@@ -17,6 +17,8 @@ package struct NodeCredential: Sendable {
     package let notBefore: Int64
     /// Last second of validity, since 1970.
     package let notAfter: Int64
+    /// Serial number of the certificate that signed this one, as `RevocationList` has it; nil if it was a root.
+    package let issuerSerial: String?
     let trust: MeshTrust
 
     /// - Parameters:
@@ -46,6 +48,7 @@ package struct NodeCredential: Sendable {
         self.trustBundlePEM = trustBundlePEM
         notBefore = leaf.firstSecond
         notAfter = leaf.lastSecond
+        issuerSerial = chain.dropFirst().first?.serialText
         trust = try MeshTrust(
             trustDomain: identity.trustDomain, bundlePEM: trustBundlePEM, revokedSerials: revokedSerials)
     }
@@ -57,6 +60,16 @@ package struct NodeCredential: Sendable {
     ) throws(ControlPlaneError) -> NodeCredential {
         try NodeCredential(
             key: key, chainPEM: chainPEM, trustBundlePEM: bundlePEM, expectedNode: node, revokedSerials: revokedSerials)
+    }
+
+    /// Whether the mesh's authority signs with another certificate by now, so that a root that has signed this one may
+    /// stop being trusted before this one ends.
+    /// - Parameter issuerSerial: hexadecimal, as the controller reports it; nil if it did not.
+    package func isOutdated(issuerSerial: String?) -> Bool {
+        guard let own = self.issuerSerial, let present = issuerSerial.flatMap(RevocationList.canonicalSerial) else {
+            return false
+        }
+        return own != present
     }
 
     /// When to ask for the next one: at half of its life, in seconds since 1970.

@@ -112,10 +112,10 @@ struct Explainer {
             source: question.identity, sourceAddress: question.sourceAddress(for: address.ip.family),
             destinationAddress: address.ip, destinationPort: address.port)
         var verdict = judged(on: facts, at: workload, server: server, way: way)
-        if let cause = certificateFailure(question, server), verdict.answer == .allowed {
+        if let failure = certificateFailure(question, server), verdict.answer == .allowed {
             verdict.answer = .denied
-            verdict.reason = Reason.certificateUnavailable.rawValue
-            verdict.summary = "denied, \(verdict.reason): \(cause)"
+            verdict.reason = failure.reason.rawValue
+            verdict.summary = "denied, \(verdict.reason): \(failure.cause)"
         }
         return verdict
     }
@@ -152,11 +152,14 @@ struct Explainer {
     }
 
     /// Without its certificate neither end can open a tunnel, whatever the policies say.
-    private func certificateFailure(_ question: ExplainCase, _ server: ExplainReport.End) -> String? {
+    private func certificateFailure(
+        _ question: ExplainCase, _ server: ExplainReport.End
+    ) -> (reason: Reason, cause: String)? {
         guard question.plaintextCause == nil else { return nil }
         let source = source(of: question)
         for end in [source, server] where end.certificate == "Missing" || end.certificate == "Expired" {
-            return "the certificate of \(end.name) is \(end.certificate.lowercased())"
+            let reason: Reason = end.certificate == "Expired" ? .certificateExpired : .certificateUnavailable
+            return (reason, "the certificate of \(end.name) is \(end.certificate.lowercased())")
         }
         return nil
     }
