@@ -31,7 +31,8 @@ struct HostFacts {
 
     /// Whether the kernel can mount a file system of that name.
     func hasFileSystem(_ name: String) -> Bool {
-        (read("/proc/filesystems") ?? "").split(separator: "\n").contains { $0.split(separator: "\t").last == name[...] }
+        let lines = (read("/proc/filesystems") ?? "").split(separator: "\n")
+        return lines.contains { $0.split(separator: "\t").last == name[...] }
     }
 
     /// The capabilities that this process may use, as bits; nil if not known.

@@ -47,8 +47,15 @@ struct StatusCommand: ConsoleCommand {
     // MARK: Asking
 
     private func ownNode(on console: Console) throws -> StatusReport {
+        if let keeper = keeper(on: console), keeper.restartsInSeconds != nil {
+            throw CommandError(.unreachable, "\(keeper.workerText); `meshnode status` shows the rest")
+        }
         let client = console.makeClient(options.socketPath(in: console.environment))
         return try ReportText.decode(StatusReport.self, from: client.get(StatusReport.path))
+    }
+
+    private func keeper(on console: Console) -> KeeperView? {
+        console.readKeeper("\(options.runDirectory(in: console.environment))/keeper.sock")
     }
 
     private func mesh(on console: Console) throws -> MeshStatusReport {
@@ -63,10 +70,16 @@ struct StatusCommand: ConsoleCommand {
 
     private func wholeMesh(on console: Console) throws -> MeshStatusReport {
         if let controller { return try ask(controller, on: console) }
+        let keeper = keeper(on: console)
+        // While there is no worker its socket only queues: nobody should wait for the next one to be told so.
+        if let keeper, keeper.restartsInSeconds != nil, let report = withoutWorker(on: console, keeper) {
+            return report
+        }
         do {
             return try ask(options.socketPath(in: console.environment), on: console)
         } catch let error as CommandError where error.status == .unreachable {
-            return try withoutWorker(on: console, because: error)
+            guard let report = withoutWorker(on: console, keeper) else { throw error }
+            return report
         }
     }
 
@@ -76,11 +89,11 @@ struct StatusCommand: ConsoleCommand {
     }
 
     /// The worker is down, or there is no agent: whoever else knows something is asked.
-    private func withoutWorker(on console: Console, because error: CommandError) throws -> MeshStatusReport {
+    /// - Returns: nil if nobody does.
+    private func withoutWorker(on console: Console, _ keeper: KeeperView?) -> MeshStatusReport? {
         let directory = options.runDirectory(in: console.environment)
-        let keeper = console.readKeeper("\(directory)/keeper.sock")
         let known = try? ask("\(directory)/controller-admin.sock", on: console)
-        guard keeper != nil || known != nil else { throw error }
+        guard keeper != nil || known != nil else { return nil }
         return MeshStatusReport(
             keeper: keeper, node: keeper?.node ?? console.hostName(), controller: known, time: console.now())
     }
