@@ -4,6 +4,9 @@ internal import Kernel
 extension NodeKeeper {
     /// How long the controller may take to end.
     private static let controllerGrace = Duration.seconds(2)
+    /// How long the worker may take, at its deadline, to reset what is left: killed before, its sockets would be closed
+    /// in order, and a stream that is cut would look like one that is complete.
+    private static let workerGrace = Duration.seconds(3)
 
     func stopRequested() {
         if takeover != nil, !isInCharge { return endAtOnce() }
@@ -43,7 +46,7 @@ extension NodeKeeper {
         worker.control.send(KeeperToWorker.drain(milliseconds: milliseconds))
         worker.sendToLoops(.drain(milliseconds: milliseconds))
         loop.schedule(
-            after: configuration.drainDeadline,
+            after: configuration.drainDeadline + Self.workerGrace,
             TimerCall { [unowned self] in
                 guard let worker = self.worker else { return }
                 log(.warning, "the worker did not end in time")
