@@ -38,6 +38,10 @@ package struct SVID: Sendable {
     package var notAfter: Int64 { leaf.notAfter }
     /// The leaf's serial number, lower-case hexadecimal.
     package var serial: String { leaf.serial }
+    /// Serial number of the certificate that signed the leaf, as it is compared; nil if a root did.
+    package var canonicalIssuerSerial: String? {
+        chain.count > 1 ? Certificate.canonicalSerial(chain[1].serial) : nil
+    }
     /// The same as it is compared.
     package var canonicalSerial: String { Certificate.canonicalSerial(leaf.serial) }
 }

@@ -4,21 +4,17 @@
 controller_address=10.240.0.1:15012
 
 declare -A agent_pid=() agent_log=()
-agents_started=0 joins=0
-
-# How long certificates of workloads are valid: short, so that new ones after a change of root do not take half a day.
-certificate_lifetime=40s
+agents_started=0
 
 # Starts an agent on node $1; with option $2, --take-over, beside the one that runs there.
 start_agent() {
     local node=$1
     local prefix=() options=(--node "node-$node" --run-directory "$work/node-$node/run" --drain-deadline 10s)
     if [[ $node == a ]]; then
-        options+=(--config "$work/node-a/manifests" --ca-directory "$work/node-a/ca" --listen "$controller_address"
-            --certificate-lifetime "$certificate_lifetime")
+        options+=(--config "$work/node-a/manifests" --ca-directory "$work/node-a/ca" --listen "$controller_address")
     else
         options+=(--controller "$controller_address" --join-token "$work/node-b/join-token"
-            --state-directory "$work/node-b/state-$joins")
+            --state-directory "$work/node-b/state")
         # As on another machine, there are no files of node A here. New namespaces of pods do show up.
         # shellcheck disable=SC2016  # expanded by the shell inside
         prefix=(unshare --mount --propagation slave sh -c 'mount -t tmpfs none "$0" && exec "$@"' "$work/node-a")
@@ -29,9 +25,8 @@ start_agent() {
     agent_pid[$node]=$started
 }
 
-# Gives node B a token; the next agent that is started there joins with it, knowing nothing from before.
+# Gives node B a token; the agent that is started there joins with it.
 let_node_b_join() {
-    joins=$((joins + 1))
     (umask 077 && "$binary" token create --node node-b --ca-directory "$work/node-a/ca" >"$work/node-b/join-token")
 }
 

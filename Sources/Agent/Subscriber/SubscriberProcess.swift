@@ -23,6 +23,7 @@ final class SubscriberProcess {
     private let link: ControllerLink
     private var report = ControllerReport()
     private var questions = PendingQuestions()
+    private var certificates = WaitingRequests()
     private var trouble: String? = "not connected yet"
 
     init(_ configuration: AgentConfiguration, _ remote: AgentConfiguration.RemoteController, log: ProcessLog) throws {
@@ -49,9 +50,14 @@ final class SubscriberProcess {
         // There is no network to listen on: the descriptor is /dev/null.
         _ = Descriptor(owning: InheritedDescriptor.Controller.networkListener)
         tellReport()
+        let ticker = Ticker(loop: loop, interval: .seconds(1)) { [unowned self] in
+            certificates.advance(to: loop.now, trouble: trouble ?? "")
+        }
+        ticker.start()
         let subscriber = LoopConfined(self)
         link.start { [loop] event in loop.post { subscriber.value.happened(event) } }
         try loop.run()
+        ticker.stop()
         link.stop()
     }
 
@@ -62,6 +68,7 @@ final class SubscriberProcess {
         case .connected:
             log.write(.info, "connected to the controller")
             trouble = nil
+            for waiting in certificates.connected() { request(waiting.request, answer: waiting.answer) }
             for request in mesh.connected() { link.send(.discoveryRequest(request)) }
             tellReport()
         case .received(let message): received(message)
@@ -130,6 +137,11 @@ final class SubscriberProcess {
 
 extension SubscriberProcess: NodeServer.Delegate {
     func certificateRequested(_ request: CertificateRequest, answer: @escaping (CertificateResponse) -> Void) {
+        guard trouble == nil else { return certificates.asked(request, at: loop.now, answer) }
+        self.request(request, answer: answer)
+    }
+
+    private func request(_ request: CertificateRequest, answer: @escaping (CertificateResponse) -> Void) {
         let answer = LoopConfined(answer)
         link.request(request) { [loop] response in loop.post { answer.value(response) } }
     }

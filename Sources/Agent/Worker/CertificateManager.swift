@@ -113,6 +113,12 @@ final class CertificateManager {
         try bundles.replaceRoots(of: bundles.own, with: try Certificate.parsePEM(Array(bundlePEM.utf8)))
     }
 
+    /// The authority signs with the certificate of this serial number now.
+    func issuerReported(_ serial: String) {
+        store.issuerReported(Certificate.canonicalSerial(serial), at: clock(), jitter: Self.jitter)
+        act()
+    }
+
     // MARK: Outputs
 
     /// The state of each, for the report.

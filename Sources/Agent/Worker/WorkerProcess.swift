@@ -246,6 +246,9 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         } catch {
             log.write(.error, "the roots that the controller tells cannot be used: \(error)")
         }
+        if let issuer = report.authority.first(where: { $0.role == .issuer }) {
+            certificates?.issuerReported(issuer.serial)
+        }
     }
 
     func makeNodeReport() -> [UInt8]? { nodeReport(self) }

@@ -101,6 +101,18 @@ package struct CertificateStore: ~Copyable {
         advance(to: now, jitter: jitter)
     }
 
+    /// The authority signs with this certificate now: who holds one of another issuer gets another, because the root of
+    /// that one may stop being trusted before it ends.
+    ///
+    /// - Parameter serial: as `Certificate.canonicalSerial` has it.
+    package mutating func issuerReported(_ serial: String, at now: ClockReading, jitter: () -> Double) {
+        for entry in entries.values {
+            guard let own = entry.svid?.canonicalIssuerSerial, own != serial else { continue }
+            entry.schedule.replacementNeeded(at: now, jitter: jitter())
+        }
+        advance(to: now, jitter: jitter)
+    }
+
     /// Time passed: requests become due, certificates expire. Call a few times a second.
     package mutating func advance(to now: ClockReading, jitter: () -> Double) {
         for (identity, entry) in entries {
