@@ -183,6 +183,19 @@ private func ask(_ source: String, _ destination: String, plaintext: Bool = fals
         #expect(report.summary.contains("the certificate of shop/web is missing"))
     }
 
+    @Test func `tells a certificate that ran out from one that never was`() throws {
+        var explainer = explainer()
+        let web = try #require(explainer.states.certificates.keys.first { $0.description.hasSuffix("/sa/web") })
+        explainer.states.certificates[web] = CertificateStatus(
+            identity: web, state: .unavailable, notBefore: nil, notAfter: nil, serial: nil, nextRequest: nil,
+            lastError: "the CA does not answer")
+        explainer.states.expired = [web]
+        let report = try explainer.answer(source: "shop/web", destination: "pay/api:8080", asPlaintext: false)
+        #expect(report.answer == .denied)
+        #expect(report.reason == "CERT_EXPIRED")
+        #expect(report.summary.contains("the certificate of shop/web is expired"))
+    }
+
     @Test func `knows the other node as far as it reported`() throws {
         #expect(try ask("shop/web", "pay/api:8080").verdicts[0].server.agent == "?")
         var node = MeshStatusReport.Node(name: "node-b", state: .lost)

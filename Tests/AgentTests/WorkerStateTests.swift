@@ -90,6 +90,8 @@ import XDS
         worker.answerAll()
         #expect(manager.svids.count == 2)
         try manager.trust(bundlePEM: "", revokedSerials: ["0aBC"])
+        // A subscriber that was started while the controller is away knows nothing, which takes nothing back.
+        try manager.trust(bundlePEM: "", revokedSerials: [])
 
         var state = WorkerState(node: "node-a", writtenAt: 7)
         state.take(manager.svids, manager.bundles)

@@ -126,4 +126,14 @@ import Testing
             }
         }
     }
+
+    @Test func `knows that it is of another issuer than the one that signs now`() throws {
+        let credential = try authority.node("n1", key: key)
+        let own = authority.issuer.status.issuer.serial
+        #expect(!credential.isOutdated(issuerSerial: own))
+        #expect(!credential.isOutdated(issuerSerial: own.uppercased()))
+        #expect(credential.isOutdated(issuerSerial: try TestAuthority().issuer.status.issuer.serial))
+        #expect(!credential.isOutdated(issuerSerial: nil), "not told")
+        #expect(!credential.isOutdated(issuerSerial: "no serial number"))
+    }
 }

@@ -29,16 +29,26 @@ struct TestPod: Hashable, Sendable {
 ///     node a 10.230.s.1 ─── veth ─── node b 10.230.s.2        s: a multiple of 4 of this run's own
 ///       pods 10.230.(s+1).N            pods 10.230.(s+2).N    services: 10.230.(s+3).N
 final class Machine {
-    let prefix = "mnt-node-\(ProcessInfo.processInfo.processIdentifier)-"
+    let prefix: String
+    /// The second part of all its addresses.
+    private let network: Int
     /// So that two runs at once do not own the same addresses.
     let slot = Int(ProcessInfo.processInfo.processIdentifier % 63) * 4
 
-    func nodeV4(_ node: Node) -> String { "10.230.\(slot).\(node.number)" }
-    func nodeV6(_ node: Node) -> String { "fd00:230:\(slot)::\(node.number)" }
-    func v4(_ pod: TestPod) -> String { "10.230.\(slot + pod.node.number).\(pod.number)" }
-    func v6(_ pod: TestPod) -> String { "fd00:230:\(slot):\(pod.node.number)::\(pod.number)" }
-    func serviceV4(_ number: Int) -> String { "10.230.\(slot + 3).\(number)" }
-    func serviceV6(_ number: Int) -> String { "fd00:230:\(slot):100::\(number)" }
+    /// - Parameters:
+    ///   - name: for the names of its namespaces, where a run has several machines.
+    ///   - network: the second part of its addresses; another for each machine of a run.
+    init(_ name: String = "", network: Int = 230) {
+        prefix = "mnt-node-\(ProcessInfo.processInfo.processIdentifier)-\(name)"
+        self.network = network
+    }
+
+    func nodeV4(_ node: Node) -> String { "10.\(network).\(slot).\(node.number)" }
+    func nodeV6(_ node: Node) -> String { "fd00:\(network):\(slot)::\(node.number)" }
+    func v4(_ pod: TestPod) -> String { "10.\(network).\(slot + pod.node.number).\(pod.number)" }
+    func v6(_ pod: TestPod) -> String { "fd00:\(network):\(slot):\(pod.node.number)::\(pod.number)" }
+    func serviceV4(_ number: Int) -> String { "10.\(network).\(slot + 3).\(number)" }
+    func serviceV6(_ number: Int) -> String { "fd00:\(network):\(slot):100::\(number)" }
 
     func netns(_ name: String) -> String { prefix + name }
     func path(_ name: String) -> String { "/run/netns/" + prefix + name }
@@ -72,8 +82,8 @@ final class Machine {
                 addr add \(nodeV4(node))/24 dev uplink
                 addr add \(nodeV6(node))/64 dev uplink nodad
                 link set uplink up
-                route add 10.230.\(slot + far.number).0/24 via \(nodeV4(far))
-                route add fd00:230:\(slot):\(far.number)::/64 via \(nodeV6(far))
+                route add 10.\(network).\(slot + far.number).0/24 via \(nodeV4(far))
+                route add fd00:\(network):\(slot):\(far.number)::/64 via \(nodeV6(far))
                 """)
         }
     }
@@ -85,8 +95,8 @@ final class Machine {
         let node = netns(pod.node.rawValue)
         let v4 = v4(pod)
         let v6 = v6(pod)
-        let gateway4 = "10.230.\(slot + pod.node.number).1"
-        let gateway6 = "fd00:230:\(slot):\(pod.node.number)::1"
+        let gateway4 = "10.\(network).\(slot + pod.node.number).1"
+        let gateway6 = "fd00:\(network):\(slot):\(pod.node.number)::1"
         try Command.shell(
             """
             ip netns add \(netns(name))
