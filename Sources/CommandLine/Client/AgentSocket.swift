@@ -11,8 +11,18 @@ struct AgentSocket: AgentClient {
     /// Where the socket is.
     let path: String
 
+    /// A worker that ends may have taken the connection without answering; the next one answers.
+    private static let attempts = 4
+
     func get(_ resource: String) throws -> [UInt8] {
-        let bytes = try TimeLimit.run(Self.answerTime) { () throws(CommandError) in try exchange(resource) }
+        let bytes = try TimeLimit.run(Self.answerTime) { () throws(CommandError) in
+            var bytes = try exchange(resource)
+            for attempt in 1..<Self.attempts where bytes.isEmpty {
+                CurrentProcess.pause(milliseconds: Int32(100 * attempt))
+                bytes = try exchange(resource)
+            }
+            return bytes
+        }
         guard let bytes else {
             throw CommandError(
                 .unreachable, "the agent at \(path) does not answer within 10 seconds: look at its log, or restart it")
@@ -33,6 +43,7 @@ struct AgentSocket: AgentClient {
             try socket.writeAll(Array((head + "connection: close\r\n\r\n").utf8))
             return try socket.readAll(limit: Self.answerLimitInBytes)
         } catch {
+            if error.isConnectionReset { return [] }
             throw explanation(of: error)
         }
     }
