@@ -41,7 +41,12 @@ extension OnTwoNodes.Identities {
         @Test func `a node joins with its own token alone, and refuses enrolled traffic until then`() throws {
             let token = mesh.directory + "/token-tried"
             func write(_ text: String) throws { try Data(text.utf8).write(to: URL(fileURLWithPath: token)) }
-            let used = try String(contentsOfFile: mesh.directory + "/token-b", encoding: .utf8)
+            // Of the root of today, and used by a node whose key is another one.
+            try mesh.makeToken(for: "node-b", file: token)
+            let used = try read("token-tried")
+            try mesh.restartAgent(
+                .b, credential: ["--join-token", token, "--state-directory", mesh.directory + "/state-b-first"])
+            try mesh.waitUntilReady()
             try mesh.makeToken(for: "node-c", file: mesh.directory + "/token-c")
             try mesh.makeToken(for: "node-b", file: mesh.directory + "/token-short", ["--lifetime", "1s"])
             // Makes another authority.
@@ -59,9 +64,14 @@ extension OnTwoNodes.Identities {
                 .b, credential: ["--join-token", token, "--state-directory", mesh.directory + "/state-b-again"])
             for (text, words) in tries {
                 try write(text)
-                try eventually("status says \(words)", within: 15) {
-                    let causes = try mesh.problems("MN2005", on: .b)
-                    return words.allSatisfy { word in causes.contains { $0.contains(word) } }
+                var causes: [String] = []
+                do {
+                    try eventually("status says \(words)", within: 15) {
+                        causes = try mesh.problems("MN2005", on: .b)
+                        return words.allSatisfy { word in causes.contains { $0.contains(word) } }
+                    }
+                } catch {
+                    throw CommandFailed(description: "\(error), but \(causes); its log:\n\(agent.log.suffix(2000))")
                 }
                 #expect(words.allSatisfy { agent.log.contains($0) })
                 #expect(try !agent.status["agent"]["isReady"].bool)
