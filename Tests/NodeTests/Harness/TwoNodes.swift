@@ -88,6 +88,11 @@ final class TwoNodes {
             ] + more)
     }
 
+    /// The agent of a node is that one again: another that was started did not take over.
+    func keep(_ agent: Agent, on node: Node) {
+        agents[node] = agent
+    }
+
     /// The controller is on node a; node b joins with a token.
     private func controllerArguments(_ node: Node) throws -> [String] {
         let authority = directory + "/ca"
