@@ -77,7 +77,7 @@ enum Samples {
 
     static var pod: EnrolledPod {
         EnrolledPod(
-            uid: WorkloadUID("c//Pod/pay/api-7"), namespace: "pay", name: "api-7",
+            uid: WorkloadUID("c//Pod/pay/api-7"), namespace: "pay", name: "api-7", podUID: "8a1c-7",
             addresses: [ip("10.0.0.7"), ip("fd00::7")], excludedInboundPorts: [1, 65535],
             excludedOutboundPrefixes: [prefix("10.0.0.0/8"), prefix("fd00::/64")], excludedOutboundPorts: [53],
             isStrict: true, bypassesInbound: true)

@@ -40,11 +40,17 @@ extension BuiltMesh {
 extension EnrolledPod {
     init(_ pod: Controller.PodEnrolment, isStrict: Bool) {
         self.init(
-            uid: pod.workload, namespace: pod.namespace, name: pod.name, addresses: pod.addresses,
+            uid: pod.workload, namespace: pod.namespace, name: pod.name, podUID: pod.kubernetesUID,
+            addresses: pod.addresses,
             excludedInboundPorts: pod.exclusions.inboundPorts,
             excludedOutboundPrefixes: pod.exclusions.outboundPrefixes,
             excludedOutboundPorts: pod.exclusions.outboundPorts, isStrict: isStrict, bypassesInbound: false)
     }
+}
+
+extension Controller.PodEnrolment {
+    /// Empty where the manifest has none, and the enrolment goes by the pod's name.
+    fileprivate var kubernetesUID: String { podUID.contains("/") ? "" : podUID }
 }
 
 extension MeshState {

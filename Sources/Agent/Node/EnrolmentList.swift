@@ -55,7 +55,7 @@ extension PodWish {
         var options: Options = pod.isStrict ? [.dropsNonTCPInbound, .abortsOldInbound] : []
         if pod.bypassesInbound { options.insert(.bypassesInbound) }
         self.init(
-            uid: pod.uid, namespace: pod.namespace, name: pod.name, addresses: pod.addresses,
+            uid: pod.uid, namespace: pod.namespace, name: pod.name, podUID: pod.podUID, addresses: pod.addresses,
             excludedInboundPorts: pod.excludedInboundPorts,
             excludedOutbound: pod.excludedOutboundPrefixes.map { ExcludedDestination($0, ports: 0...UInt16.max) }
                 + byPort,

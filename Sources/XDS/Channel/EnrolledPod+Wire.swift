@@ -21,6 +21,7 @@ extension EnrolledPod {
         message.uid = uid.text
         message.namespace = namespace
         message.name = name
+        message.podUid = podUID
         message.addresses = addresses.map(\.data)
         message.excludedInboundPorts = excludedInboundPorts.map(UInt32.init)
         message.excludedOutboundPrefixes = excludedOutboundPrefixes.map(Meshnode_Wire_Prefix.init)
@@ -35,7 +36,7 @@ extension EnrolledPod {
         self.init(
             uid: WorkloadUID(try reader.required(message.uid, "the uid")),
             namespace: try reader.segment(message.namespace, "the namespace"),
-            name: try reader.segment(message.name, "the name"), isStrict: message.isStrict,
+            name: try reader.segment(message.name, "the name"), podUID: message.podUid, isStrict: message.isStrict,
             bypassesInbound: message.bypassesInbound)
         for bytes in message.addresses { addresses.append(try reader.address(bytes)) }
         for port in message.excludedInboundPorts {

@@ -6,6 +6,8 @@ package struct EnrolledPod: Hashable, Sendable {
     package var uid: WorkloadUID
     package var namespace: String
     package var name: String
+    /// As Kubernetes gives it: the kubelet names the pod's cgroup after it. Empty where there is none.
+    package var podUID: String
     /// Where it is reached; empty as long as it has no address.
     package var addresses: [IPAddress]
     package var excludedInboundPorts: [UInt16]
@@ -17,13 +19,14 @@ package struct EnrolledPod: Hashable, Sendable {
     package var bypassesInbound: Bool
 
     package init(
-        uid: WorkloadUID, namespace: String, name: String, addresses: [IPAddress] = [],
+        uid: WorkloadUID, namespace: String, name: String, podUID: String = "", addresses: [IPAddress] = [],
         excludedInboundPorts: [UInt16] = [], excludedOutboundPrefixes: [IPPrefix] = [],
         excludedOutboundPorts: [UInt16] = [], isStrict: Bool = false, bypassesInbound: Bool = false
     ) {
         self.uid = uid
         self.namespace = namespace
         self.name = name
+        self.podUID = podUID
         self.addresses = addresses
         self.excludedInboundPorts = excludedInboundPorts
         self.excludedOutboundPrefixes = excludedOutboundPrefixes

@@ -479,6 +479,9 @@ package nonisolated struct Meshnode_Wire_EnrolledPod: Sendable {
   /// Inbound traffic is not captured.
   package var bypassesInbound: Bool = false
 
+  /// As Kubernetes gives it: the kubelet names the pod's cgroup after it. Empty where there is none.
+  package var podUid: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1284,7 +1287,7 @@ nonisolated extension Meshnode_Wire_PodWishes: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Meshnode_Wire_EnrolledPod: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".EnrolledPod"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}uid\0\u{1}namespace\0\u{1}name\0\u{1}addresses\0\u{3}excluded_inbound_ports\0\u{3}excluded_outbound_prefixes\0\u{3}excluded_outbound_ports\0\u{3}is_strict\0\u{3}bypasses_inbound\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}uid\0\u{1}namespace\0\u{1}name\0\u{1}addresses\0\u{3}excluded_inbound_ports\0\u{3}excluded_outbound_prefixes\0\u{3}excluded_outbound_ports\0\u{3}is_strict\0\u{3}bypasses_inbound\0\u{3}pod_uid\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1301,6 +1304,7 @@ nonisolated extension Meshnode_Wire_EnrolledPod: SwiftProtobuf.Message, SwiftPro
       case 7: try { try decoder.decodeRepeatedUInt32Field(value: &self.excludedOutboundPorts) }()
       case 8: try { try decoder.decodeSingularBoolField(value: &self.isStrict) }()
       case 9: try { try decoder.decodeSingularBoolField(value: &self.bypassesInbound) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.podUid) }()
       default: break
       }
     }
@@ -1334,6 +1338,9 @@ nonisolated extension Meshnode_Wire_EnrolledPod: SwiftProtobuf.Message, SwiftPro
     if self.bypassesInbound != false {
       try visitor.visitSingularBoolField(value: self.bypassesInbound, fieldNumber: 9)
     }
+    if !self.podUid.isEmpty {
+      try visitor.visitSingularStringField(value: self.podUid, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1347,6 +1354,7 @@ nonisolated extension Meshnode_Wire_EnrolledPod: SwiftProtobuf.Message, SwiftPro
     if lhs.excludedOutboundPorts != rhs.excludedOutboundPorts {return false}
     if lhs.isStrict != rhs.isStrict {return false}
     if lhs.bypassesInbound != rhs.bypassesInbound {return false}
+    if lhs.podUid != rhs.podUid {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
