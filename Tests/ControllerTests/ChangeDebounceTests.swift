@@ -20,4 +20,11 @@ import Testing
         let due3 = debounce.changed(at: start + .milliseconds(500))
         #expect(due3 == start + .milliseconds(520))
     }
+
+    @Test func `waits for no more than a second`() {
+        var debounce = ChangeDebounce()
+        debounce.applied(in: .seconds(5), at: start)
+        let due = debounce.changed(at: start)
+        #expect(due == start + .seconds(1))
+    }
 }

@@ -9,6 +9,8 @@ struct ChangeDebounce {
 
     /// Rest after applying, in multiples of what it took.
     static let rest = 3
+    /// But no longer than this: a policy among many changes of pods must not wait for them.
+    static let longestRest = Duration.seconds(1)
 
     private var notBefore: ContinuousClock.Instant?
     private var first: ContinuousClock.Instant?
@@ -34,7 +36,7 @@ struct ChangeDebounce {
 
     /// Applying what was due took `cost` and ended at `now`.
     mutating func applied(in cost: Duration, at now: ContinuousClock.Instant) {
-        notBefore = now + cost * Self.rest
+        notBefore = now + min(cost * Self.rest, Self.longestRest)
         if let deadline, let notBefore, deadline < notBefore { self.deadline = notBefore }
     }
 }
