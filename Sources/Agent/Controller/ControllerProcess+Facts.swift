@@ -26,9 +26,9 @@ extension ControllerProcess {
     /// What its socket answers from.
     var deskState: ControllerDesk.State {
         guard case .answered(let accounts, _) = MeshAnswer(meshReport(id: 0)) else {
-            return ControllerDesk.State(facts: facts, accounts: [])
+            return ControllerDesk.State(facts: facts, accounts: [], node: node)
         }
-        return ControllerDesk.State(facts: facts, accounts: accounts)
+        return ControllerDesk.State(facts: facts, accounts: accounts, node: node)
     }
 }
 

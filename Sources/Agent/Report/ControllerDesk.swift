@@ -7,10 +7,13 @@ package enum ControllerDesk {
         package var facts: ControllerFacts
         /// The nodes' last reports.
         package var accounts: [NodeAccount]
+        /// The node that it answers on; nil if it is no part of an agent.
+        package var node: String?
 
-        package init(facts: ControllerFacts, accounts: [NodeAccount]) {
+        package init(facts: ControllerFacts, accounts: [NodeAccount], node: String? = nil) {
             self.facts = facts
             self.accounts = accounts
+            self.node = node
         }
     }
 
@@ -34,6 +37,15 @@ package enum ControllerDesk {
         }
     }
 
+    /// What a node tells whose controller is elsewhere and does not answer: that, and its own name.
+    package static func answer(_ path: String, withoutController outlook: MeshOutlook) -> Answer {
+        guard AdminTarget(path).path == MeshStatusReport.path else {
+            let message = "the controller cannot be reached from this node: \(outlook.controllerFailure)"
+            return Answer(status: 503, body: ReportCoding.encode(ErrorReport(message: message)))
+        }
+        return found(MeshStatusReport(outlook))
+    }
+
     private static func found(_ report: some Report) -> Answer {
         Answer(status: 200, body: ReportCoding.encode(report))
     }
@@ -41,7 +53,7 @@ package enum ControllerDesk {
     private static func mesh(_ state: State) -> MeshStatusReport {
         MeshStatusReport(
             MeshOutlook(
-                time: state.facts.time, answeredBy: "controller", trustDomain: state.facts.trustDomain,
+                time: state.facts.time, answeredBy: state.node ?? "controller", trustDomain: state.facts.trustDomain,
                 accounts: state.accounts, controller: state.facts))
     }
 

@@ -43,7 +43,7 @@ package struct KeeperView: Sendable, Equatable {
         var text = "the worker is \(worker)"
         if let restartsInSeconds { text += ", the keeper starts it again in \(restartsInSeconds)s" }
         if workerRestarts > 0 { text += ", started again \(workerRestarts) times so far" }
-        if !lastEnd.isEmpty { text += "; it ended: \(lastEnd)" }
+        if !lastEnd.isEmpty { text += lastEnd.hasPrefix("it ") ? "; \(lastEnd)" : "; it ended: \(lastEnd)" }
         return text
     }
 }
@@ -64,7 +64,7 @@ extension MeshStatusReport {
         answeredBy = name
         if controller != nil { problems.removeAll { $0.object == name && $0.code == .nodeLost } }
         // That the controller is not heard of follows from the worker being down; the note says so.
-        problems.removeAll { $0.code == .controllerUnreachable }
+        if controller == nil { problems.removeAll { $0.code == .controllerUnreachable } }
         guard let keeper else {
             note = "No worker and no keeper answer on this node; this is what its controller knows."
             return

@@ -125,12 +125,16 @@ final class SubscriberProcess {
     }
 
     private func answer(_ path: String, _ complete: @escaping @Sendable (AdminResponse) -> Void) {
-        meshReportRequested(0) { report in
+        meshReportRequested(0) { [configuration, trouble] report in
             guard case .answered(let accounts, let facts?) = MeshAnswer(report) else {
-                let reason = "the controller cannot be reached from this node"
-                return complete(.text(.serviceUnavailable, reason))
+                let outlook = MeshOutlook(
+                    time: Timestamp(secondsSince1970: WallClock.secondsSince1970), answeredBy: configuration.node,
+                    trustDomain: configuration.trustDomain, accounts: [], controller: nil,
+                    controllerFailure: trouble ?? "the controller's answer cannot be read")
+                return complete(.json(ControllerDesk.answer(path, withoutController: outlook)))
             }
-            complete(.json(ControllerDesk.answer(path, .init(facts: facts, accounts: accounts))))
+            complete(.json(ControllerDesk.answer(
+                    path, .init(facts: facts, accounts: accounts, node: configuration.node))))
         }
     }
 }

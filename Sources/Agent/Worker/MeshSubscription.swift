@@ -102,8 +102,10 @@ final class MeshSubscription {
         case .discoveryResponse(let response): apply(response)
         case .certificateResponse(let response): delegate.certificateArrived(response)
         case .controllerReport(let report):
+            let isFirst = self.report == nil
             self.report = report
             delegate.controllerReported(report)
+            if isFirst { sendReport() }
         case .meshReport(let report): questions.answered(report)
         case .discoveryRequest, .certificateRequest, .nodeReport, .meshReportRequest, .podQuestion:
             lost("the controller sent a message that only workers send")

@@ -251,7 +251,10 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         }
     }
 
-    func makeNodeReport() -> [UInt8]? { nodeReport(self) }
+    /// Nil while what the report is made of has not been heard of: half of it would look like a node without pods.
+    func makeNodeReport() -> [UInt8]? {
+        keeperFacts == nil || controllerReport == nil ? nil : nodeReport(self)
+    }
 
     /// Asks the controller for the reports of all nodes; on the control loop.
     func askForMesh(_ complete: @escaping (MeshQuestions.Answer) -> Void) {

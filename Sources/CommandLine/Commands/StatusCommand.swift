@@ -94,8 +94,10 @@ struct StatusCommand: ConsoleCommand {
         let directory = options.runDirectory(in: console.environment)
         let known = try? ask("\(directory)/controller-admin.sock", on: console)
         guard keeper != nil || known != nil else { return nil }
+        // The keeper need not know its name, and the host's may be another.
+        let own = known.map(\.answeredBy).flatMap { $0 == "controller" ? nil : $0 }
         return MeshStatusReport(
-            keeper: keeper, node: keeper?.node ?? console.hostName(), controller: known, time: console.now())
+            keeper: keeper, node: keeper?.node ?? own ?? console.hostName(), controller: known, time: console.now())
     }
 
     // MARK: The end
