@@ -22,6 +22,7 @@ struct NodeStreamRun {
         await withTaskGroup(of: End.self) { group in
             group.addTask { await read(messages, message) }
             group.addTask { await write(writer) }
+            group.addTask { await closing() }
             group.addTask { await expiry() }
             let end = await group.next() ?? End(message: "it ended", error: nil)
             stream.close(end.message)
@@ -52,12 +53,19 @@ struct NodeStreamRun {
 
     private func write(_ writer: RPCWriter<EncodedMessage>) async -> End {
         do {
-            let cause = try await stream.queue.drain { try await writer.write($0) }
-            let code = stream.isDisplaced ? RPCError.Code.aborted : .unavailable
-            return End(message: cause, error: RPCError(code: code, message: cause))
+            return ended(try await stream.queue.drain { try await writer.write($0) })
         } catch {
             return End(message: "the connection broke", error: RPCError(code: .unavailable, message: "broken"))
         }
+    }
+
+    /// Ends when we end the stream, also while a node that does not read holds up what is written to it.
+    private func closing() async -> End {
+        ended(await stream.queue.closed() ?? "it ended")
+    }
+
+    private func ended(_ cause: String) -> End {
+        End(message: cause, error: RPCError(code: stream.isDisplaced ? .aborted : .unavailable, message: cause))
     }
 
     /// A stream does not outlive the certificate that opened it.

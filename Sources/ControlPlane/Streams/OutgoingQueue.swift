@@ -39,19 +39,21 @@ final class OutgoingQueue: Sendable {
     private let state = Mutex(State())
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
-
+    private let ends: AsyncStream<Void>
+    private let end: AsyncStream<Void>.Continuation
     private let limits: StreamLimits
 
     init(_ limits: StreamLimits) {
         self.limits = limits
         (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (ends, end) = AsyncStream.makeStream()
     }
 
     /// Adds a message behind the others, unless the queue is closed.
     func append(_ message: EncodedMessage, for content: ChannelMessage) {
         let topic = Topic(content)
-        state.withLock { state in
-            guard state.closeCause == nil else { return }
+        let isClosed = state.withLock { state in
+            guard state.closeCause == nil else { return true }
             if let topic, let index = state.entries.firstIndex(where: { $0.topic == topic }) {
                 state.byteCount -= state.entries.remove(at: index).message.bytes.count
             }
@@ -60,18 +62,28 @@ final class OutgoingQueue: Sendable {
             if state.entries.count > limits.messages || state.byteCount > limits.bytes {
                 state.close("it does not read what it is sent: \(state.byteCount) bytes wait")
             }
+            return state.closeCause != nil
         }
         wakeUp.yield()
+        if isClosed { end.finish() }
     }
 
     /// Nothing is written from now on, not even what waits.
     func close(_ cause: String) {
         state.withLock { $0.close(cause) }
         wakeUp.yield()
+        end.finish()
     }
 
     /// Why it was closed; nil if it was not.
     var closeCause: String? { state.withLock { $0.closeCause } }
+
+    /// Waits for the end; a write that is under way then may never be done, if nobody reads. For one caller.
+    /// - Returns: why it was closed; nil if the wait was cancelled.
+    func closed() async -> String? {
+        for await _ in ends {}
+        return closeCause
+    }
 
     /// Hands out messages in order until the queue is closed or `write` fails.
     /// - Returns: why the queue was closed.
