@@ -55,12 +55,14 @@ import XDS
 
     @Test mutating func `is configuration that does not come, once a start has had its time`() {
         facts.hasSnapshot = false
-        facts.controllerTrouble = "the controller does not answer"
         facts.workerStarted = facts.now - 10
         #expect(facts.all.isEmpty)
         facts.workerStarted = facts.now - 11
         #expect(codes == ["MN2005"])
         #expect(severities == [.error])
+        facts.workerStarted = facts.now
+        facts.controllerTrouble = "the join token was used already"
+        #expect(codes == ["MN2005"], "a cause that is known is told at once")
     }
 
     @Test mutating func `is an exemption that pods can forge`() {

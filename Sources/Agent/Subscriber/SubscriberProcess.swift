@@ -133,8 +133,10 @@ final class SubscriberProcess {
                     controllerFailure: trouble ?? "the controller's answer cannot be read")
                 return complete(.json(ControllerDesk.answer(path, withoutController: outlook)))
             }
-            complete(.json(ControllerDesk.answer(
-                    path, .init(facts: facts, accounts: accounts, node: configuration.node))))
+            complete(
+                .json(
+                    ControllerDesk.answer(
+                        path, .init(facts: facts, accounts: accounts, node: configuration.node))))
         }
     }
 }

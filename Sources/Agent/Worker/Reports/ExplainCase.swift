@@ -30,7 +30,8 @@ struct ExplainCase {
     /// - Parameter written: the server's address, if it was asked for by address.
     /// - Throws: if the server has no address that one could connect to.
     init(
-        client: EndResolver.Found, server: EndResolver.Found, address written: IPAddress? = nil, port: UInt16, asPlaintext: Bool, typed: String
+        client: EndResolver.Found, server: EndResolver.Found, address written: IPAddress? = nil, port: UInt16,
+        asPlaintext: Bool, typed: String
     ) throws(ExplainError) {
         switch client {
         case .workload(let workload): self.client = .workload(workload)

@@ -38,7 +38,8 @@ struct Explainer {
             time: time, node: states.node, configurationVersion: configurationVersion, source: source(of: question),
             destination: question.destinationText, answer: isDenied ? .denied : .allowed,
             reason: refusal?.reason ?? denied?.reason ?? "",
-            summary: refusal?.summary ?? denied?.summary ?? verdicts.first?.summary ?? "allowed: \(question.isToItself ? "from the pod to itself" : "passed through")",
+            summary: refusal?.summary ?? denied?.summary ?? verdicts.first?.summary
+                ?? "allowed: \(question.isToItself ? "from the pod to itself" : "passed through")",
             route: route, verdicts: verdicts, rules: rules(question, verdicts), notes: notes(question, verdicts))
     }
 
