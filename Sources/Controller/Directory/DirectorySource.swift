@@ -94,7 +94,7 @@ package final class DirectorySource {
         guard canSeeRoot() else { return (publishIfNew(), now + Self.retryInterval) }
         switch pending {
         case .everything: tree.readAll()
-        case .paths(let paths): for path in paths.sorted() { tree.read(changed: path) }
+        case .paths(let paths): tree.read(changed: paths)
         }
         pending = .paths([])
         return (publishIfNew(), nil)

@@ -9,6 +9,8 @@ struct ManifestTree {
     var catalogue = DirectoryCatalogue()
     /// What could not be listed, by path.
     private var unlistable: [String: ManifestProblem] = [:]
+    /// What the catalogue has of each file: the same bytes mean the same, and parsing them is what costs.
+    private var fingerprints: [String: Fingerprint] = [:]
 
     private static let maxDepth = 32
 
@@ -19,6 +21,11 @@ struct ManifestTree {
 
     /// Reads everything below the root anew.
     mutating func readAll() { readDirectory(root) }
+
+    /// Reads what changed paths stand for, each once: the hidden names of many changes may stand for one directory.
+    mutating func read(changed paths: Set<String>) {
+        for path in Set(paths.map { visiblePart(of: $0) }).sorted() { read(changed: path) }
+    }
 
     /// Reads what a changed path stands for: a file, a directory, or what is gone.
     mutating func read(changed path: String) {
@@ -55,7 +62,7 @@ struct ManifestTree {
         unlistable = unlistable.filter { !(isBelow($0.key, path) || $0.key == path) || walk.hidden.contains($0.key) }
         for known in catalogue.paths where isBelow(known, path) && !walk.found.contains(known) {
             // What lies in a directory that cannot be seen may still be there.
-            if !walk.hidden.contains(where: { isBelow(known, $0) }) { catalogue.fileGone(known) }
+            if !walk.hidden.contains(where: { isBelow(known, $0) }) { forget(known) }
         }
     }
 
@@ -111,11 +118,39 @@ struct ManifestTree {
     private mutating func readFile(_ path: String) {
         do {
             let bytes = try Files.read(path, limit: ManifestLimits.fileSize)
+            let fingerprint = Fingerprint(bytes)
+            guard fingerprints.updateValue(fingerprint, forKey: path) != fingerprint else { return }
             catalogue.fileRead(path, ManifestFile(bytes: bytes, file: path))
         } catch {
-            if error.isMissingFile { return catalogue.fileGone(path) }
+            if error.isMissingFile { return forget(path) }
+            fingerprints[path] = nil
             let reason = "cannot be read (\(error)); what was read before stays in force"
             catalogue.fileRead(path, ManifestFile(unreadable: reason, file: path))
         }
+    }
+
+    private mutating func forget(_ path: String) {
+        fingerprints[path] = nil
+        catalogue.fileGone(path)
+    }
+}
+
+/// Tells the contents of files apart. Keyed anew in each process, so that nobody can make two files that look the same.
+private struct Fingerprint: Hashable {
+    private let count: Int
+    private let first: Int
+    private let second: Int
+
+    init(_ bytes: [UInt8]) {
+        count = bytes.count
+        first = Self.hash(bytes, 1)
+        second = Self.hash(bytes, 2)
+    }
+
+    private static func hash(_ bytes: [UInt8], _ number: Int) -> Int {
+        var hasher = Hasher()
+        hasher.combine(number)
+        unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        return hasher.finalize()
     }
 }
