@@ -60,6 +60,9 @@ final class Agent {
             try Data().write(to: file)
         }
         clogged = isClogged ? Pipe() : nil
+        var logs: [FileHandle] = []
+        // It has copies of its own, and this process keeps these open for long.
+        defer { for log in logs { try? log.close() } }
         var command = machine.inside(namespace, wrapper + [binary, "agent"] + arguments)
         command += ["--run-directory", runDirectory]
         process.executableURL = URL(fileURLWithPath: command[0])
@@ -68,9 +71,11 @@ final class Agent {
         if let clogged {
             process.standardOutput = clogged
         } else {
-            process.standardOutput = try Self.appending(output)
+            logs.append(try Self.appending(output))
+            process.standardOutput = logs[0]
         }
-        process.standardError = try Self.appending(errors)
+        logs.append(try Self.appending(errors))
+        process.standardError = logs.last
         try process.run()
     }
 

@@ -29,9 +29,15 @@ enum Command {
         let given = try TemporaryFile(input)
         process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
         process.arguments = ["-k", "1", "\(seconds)"] + arguments
-        process.standardInput = try FileHandle(forReadingFrom: given.url)
-        process.standardOutput = try FileHandle(forWritingTo: output.url)
-        process.standardError = try FileHandle(forWritingTo: errors.url)
+        let handles = [
+            try FileHandle(forReadingFrom: given.url), try FileHandle(forWritingTo: output.url),
+            try FileHandle(forWritingTo: errors.url),
+        ]
+        // The process keeps its handles open for long: many runs would come to more descriptors than Foundation can have.
+        defer { for handle in handles { try? handle.close() } }
+        process.standardInput = handles[0]
+        process.standardOutput = handles[1]
+        process.standardError = handles[2]
         // `waitUntilExit` runs a run loop, which notices the end up to half a second late.
         let ended = DispatchSemaphore(value: 0)
         process.terminationHandler = { _ in ended.signal() }
