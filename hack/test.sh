@@ -83,14 +83,15 @@ part() {
 # shellcheck disable=SC2317  # called by `part`
 build() { swift build --build-tests --explicit-target-dependency-import-check error; }
 
-# Runs the tests and counts them by what the test library prints per test.
+# Runs tests, as one part named $1, and counts them by what the test library prints per test; the rest are arguments of
+# `swift test`.
 run_tests() {
-    local begin=$SECONDS status=0 arguments=(--skip-build)
-    [[ -z $filter ]] || arguments+=(--filter "$filter")
-    echo "== tests"
+    local name=$1 begin=$SECONDS status=0
+    shift
+    echo "== $name"
     ((EUID == 0)) || echo "  not root: tests that need network namespaces will say that they are skipped"
     # A trap in a test must end the run at once, not after minutes of symbolication.
-    SWIFT_BACKTRACE=enable=no timeout --kill-after=10 2400 swift test "${arguments[@]}" >"$log" 2>&1 || status=$?
+    SWIFT_BACKTRACE=enable=no timeout --kill-after=10 1500 swift test --skip-build "$@" >"$log" 2>&1 || status=$?
     local good bad skipped
     good=$(grep -cE '^✔ Test .* passed after' "$log")
     bad=$(grep -cE '^✘ Test .* failed after' "$log")
@@ -107,6 +108,7 @@ run_tests() {
         grep -E '^✘|error:|Fatal|signal' "$log" | sort -u | head -n 60
         # Ended without a failed test: a trap, the time limit, or nothing was run.
         if ((bad == 0)); then
+            echo "✗ $name ended with status $status"
             tail -n 20 "$log"
             failed=$((failed + 1))
         fi
@@ -115,7 +117,7 @@ run_tests() {
         failed=$((failed + 1))
     fi
     echo "  $good tests passed, $bad failed, $skipped skipped"
-    took tests "$begin"
+    took "$name" "$begin"
 }
 
 # Our evaluator of policies against an independent one; the seed is another one each time, and is printed.
@@ -151,7 +153,13 @@ command -v swift >/dev/null || {
     finish
 }
 part "build" build || finish
-run_tests
+if [[ -n $filter ]]; then
+    run_tests "tests that match" --filter "$filter"
+else
+    run_tests "tests" --skip NodeTests
+    # By themselves: they are many processes, and would starve the others of threads.
+    run_tests "tests of whole nodes" --filter NodeTests
+fi
 if [[ -z $filter ]]; then
     run_script "hack/check.sh" "$here/check.sh"
     run_script "hack/differential.sh" differential
