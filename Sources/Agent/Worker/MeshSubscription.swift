@@ -158,7 +158,8 @@ final class MeshSubscription {
 
     // MARK: Reports
 
-    private func sendReport() {
+    /// Tells the controller of this node now, beside the reports that it gets every few seconds.
+    func sendReport() {
         guard let channel, let json = delegate.makeNodeReport(), json.count <= NodeReport.maximumLength else { return }
         channel.send(.nodeReport(NodeReport(node: node, takenAt: WallClock.secondsSince1970, json: json)))
     }

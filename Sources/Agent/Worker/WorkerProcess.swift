@@ -208,7 +208,10 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         switch message {
         case .podState(let report): note(report)
         case .facts(let facts):
+            let isFirst = keeperFacts == nil
             keeperFacts = facts
+            // Only now there is something to report; the controller shows a node that never did as lost.
+            if isFirst { subscription?.sendReport() }
             // Who asks from now on is to hear of the worker that serves.
             if facts.handover == .yielded { onYielded() }
             telemetry.keeperTold(
@@ -224,7 +227,7 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         pods[report.uid] = report.state == .withdrawn ? nil : report
         if old?.state != report.state || old?.detail != report.detail {
             let isBad = report.state == .failed
-            log.write(isBad ? .error : .info, "pod \(report.uid): \(report.state) \(report.detail)")
+            log.write(isBad ? .error : .info, "pod \(report.uid): \(report.state)\(report.detail.isEmpty ? "" : " \(report.detail)")")
         }
         telemetry.podsChanged(pods.values.map(\.state))
     }
