@@ -227,7 +227,8 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         pods[report.uid] = report.state == .withdrawn ? nil : report
         if old?.state != report.state || old?.detail != report.detail {
             let isBad = report.state == .failed
-            log.write(isBad ? .error : .info, "pod \(report.uid): \(report.state)\(report.detail.isEmpty ? "" : " \(report.detail)")")
+            let detail = report.detail.isEmpty ? "" : " \(report.detail)"
+            log.write(isBad ? .error : .info, "pod \(report.uid): \(report.state)\(detail)")
         }
         telemetry.podsChanged(pods.values.map(\.state))
     }
