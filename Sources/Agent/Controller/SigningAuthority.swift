@@ -48,7 +48,7 @@ final class SigningAuthority {
         do throws(AuthorityError) {
             try running.tokens.redeem(
                 token: request.token, node: request.node,
-                publicKeyHash: try RequestedKey.hash(ofRequestPEM: request.signingRequestPEM),
+                publicKeyHash: try CertificateIssuer.publicKeyHash(requestPEM: request.signingRequestPEM),
                 now: WallClock.secondsSince1970)
         } catch {
             return .refused(error.description)

@@ -71,16 +71,6 @@ enum PodSockets {
         return socket.takeDescriptor()
     }
 
-    /// A nonblocking listener at `address`; the wildcard of IPv6 takes IPv4, too.
-    static func openListener(at address: SocketAddress) throws(SystemError) -> Descriptor {
-        let socket = try TCPSocket.make(address.ip.family)
-        try socket.setReuseAddress()
-        if address.ip.family == .v6 { try socket.setV6Only(!address.ip.isUnspecified) }
-        try socket.bind(to: address)
-        try socket.listen(backlog: backlog)
-        return socket.takeDescriptor()
-    }
-
     private static func explain(_ error: SystemError, _ port: UInt16) -> String {
         guard error.isAddressInUse else { return "port \(port) of the pod: \(error)" }
         return "port \(port) of the pod is in use: by its application, or by an agent that still ends"

@@ -116,7 +116,7 @@ final class AgentListeners {
                 guard let address = configuration.controllerListenAddress else {
                     return try Descriptor.open("/dev/null", .read)
                 }
-                return try PodSockets.openListener(at: address)
+                return try TCPSocket.listener(at: address, backlog: PodSockets.backlog)
             }
         } catch {
             guard error.isAddressInUse else { throw KeeperError(.resources, "\(what): \(error)") }
