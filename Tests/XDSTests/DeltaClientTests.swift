@@ -12,6 +12,7 @@ import Testing
         var response = DeltaResponse()
         response.typeURL = type.typeURL
         response.nonce = nonce
+        response.controlPlane.identifier = "meshnode"
         response.removedResources = removed
         for change in changes { response.resources.append(try #require(try translator.resource(of: change))) }
         return response
@@ -40,6 +41,35 @@ import Testing
         #expect(client.isComplete == true)
     }
 
+    @Test func `does not wait for our own type where the control plane is another's`() throws {
+        var client = DeltaClient(nodeID: "")
+        _ = client.connected()
+        var foreign = try response(.authorization)
+        foreign.controlPlane.identifier = "istiod"
+        _ = client.received(foreign)
+        #expect(client.isComplete == false)
+        foreign.typeURL = ResourceType.address.typeURL
+        _ = client.received(foreign)
+        #expect(client.isComplete == true)
+        // The successor of this process does not wait for it either.
+        var successor = DeltaClient(nodeID: "")
+        _ = try successor.restore(client.savedState())
+        #expect(successor.isComplete == true)
+    }
+
+    @Test func `waits for our own type where the control plane is ours, whatever one before it was`() throws {
+        var client = DeltaClient(nodeID: "")
+        _ = client.connected()
+        var foreign = try response(.authorization)
+        foreign.clearControlPlane()
+        _ = client.received(foreign)
+        _ = client.connected()
+        _ = client.received(try response(.address))
+        #expect(client.isComplete == false)
+        _ = client.received(try response(.namespacePolicy))
+        #expect(client.isComplete == true)
+    }
+
     @Test func `acknowledges with the nonce`() throws {
         var client = DeltaClient(nodeID: "")
         _ = client.connected()
@@ -55,7 +85,7 @@ import Testing
         _ = client.connected()
         var message = try response(
             .address, [.workloadUpserted(Samples.workload(1)), .workloadUpserted(Samples.workload(2))])
-        var bad = translator.message(of: Samples.workload(2))
+        var bad = try translator.message(of: Samples.workload(2))
         bad.addresses = [.init([1, 2, 3])]
         message.resources[1].resource = try AnyResource.pack(Istio_Workload_Address.with { $0.workload = bad })
         let update = client.received(message)

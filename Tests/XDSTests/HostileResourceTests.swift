@@ -19,7 +19,7 @@ import Testing
 
     private typealias Edit<Message> = @Sendable (inout Message) -> Void
 
-    @Test func `is refused by name when it is a workload`() {
+    @Test func `is refused by name when it is a workload`() throws {
         let edits: [(XDSError.Code, Edit<Istio_Workload_Workload>)] = [
             (.invalidResource, { $0.addresses = [Data([1, 2, 3])] }),
             (.invalidResource, { $0.addresses = [Data()] }),
@@ -44,7 +44,7 @@ import Testing
             (.unsupportedResource, { $0.workloadType = .UNRECOGNIZED(9) }),
         ]
         for (index, (code, edit)) in edits.enumerated() {
-            var message = translator.message(of: Samples.workload)
+            var message = try translator.message(of: Samples.workload)
             edit(&message)
             let error = refusal { try translator.workload(message) }
             #expect(error?.code == code, "edit \(index)")

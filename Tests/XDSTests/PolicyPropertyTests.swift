@@ -5,7 +5,7 @@ import Testing
 @testable import XDS
 
 /// Draws policies with every field, often none and often several values of it.
-private struct PolicyDraw {
+struct PolicyDraw {
     var generator: SeededGenerator
 
     mutating func pick<Value>(_ values: [Value]) -> Value {
@@ -49,6 +49,15 @@ private struct PolicyDraw {
         return match
     }
 
+    mutating func httpParts() -> [HTTPPart] {
+        let rules = Set(some { $0.pick([0, 1, 2, 7, 1000]) }).sorted()
+        return rules.map { rule in
+            HTTPPart(
+                rule: rule, isDropped: pick([false, true]),
+                fields: some { $0.pick(["to[].operation.paths", "to[].operation.hosts", "when[0].key"]) })
+        }
+    }
+
     mutating func policy() -> AuthorizationPolicy {
         AuthorizationPolicy(
             name: NamespacedName(namespace: pick(["a", "root"]), name: pick(["p", "istio_converted_static_strict"])),
@@ -59,13 +68,14 @@ private struct PolicyDraw {
                         AuthorizationClause(kind: draw.pick([.from, .to, .when]), matches: draw.some { $0.match() })
                     })
             },
-            isDryRun: pick([false, true]), origin: pick([.authorizationPolicy, .peerAuthentication]))
+            isDryRun: pick([false, true]), origin: pick([.authorizationPolicy, .peerAuthentication]),
+            httpParts: httpParts())
     }
 }
 
 extension AuthorizationPolicy {
     /// The same policy with what never and what always matches written in one way, as it comes from the wire.
-    fileprivate var normalised: AuthorizationPolicy {
+    var normalised: AuthorizationPolicy {
         var policy = self
         for rule in policy.rules.indices {
             for clause in policy.rules[rule].clauses.indices {

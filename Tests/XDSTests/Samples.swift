@@ -28,6 +28,8 @@ enum Samples {
             policies: [NamespacedName(namespace: "pay", name: "p1"), NamespacedName(namespace: "pay", name: "p2")],
             waypoint: WaypointAddress(
                 destination: .service(NamespacedName(namespace: "infra", name: "wp")), hbonePort: 15010),
+            waypointExceptions: WaypointExceptions(
+                ports: [9090, 1], serviceAccounts: [NamespacedName(namespace: "mon", name: "prom")]),
             capacity: 7)
     }
 
@@ -72,13 +74,18 @@ enum Samples {
                 ]),
                 AuthorizationRule(clauses: []),
             ],
-            isDryRun: true, origin: .peerAuthentication)
+            isDryRun: true, origin: .peerAuthentication,
+            httpParts: [
+                HTTPPart(rule: 0, isDropped: false, fields: ["to[].operation.paths", "to[].operation.methods"]),
+                HTTPPart(rule: 2, isDropped: true, fields: ["when[].key"]),
+            ])
     }
 
     static var pod: EnrolledPod {
         EnrolledPod(
-            uid: WorkloadUID("c//Pod/pay/api-7"), namespace: "pay", name: "api-7", podUID: "8a1c-7",
-            addresses: [ip("10.0.0.7"), ip("fd00::7")], excludedInboundPorts: [1, 65535],
+            uid: WorkloadUID("c//Pod/pay/api-7"), namespace: "pay", name: "api-7",
+            podUID: "0b2c5cb4-4f8a-4e0e-9b4b-1d9f3c2a7e55", addresses: [ip("10.0.0.7"), ip("fd00::7")],
+            excludedInboundPorts: [1, 65535],
             excludedOutboundPrefixes: [prefix("10.0.0.0/8"), prefix("fd00::/64")], excludedOutboundPorts: [53],
             isStrict: true, bypassesInbound: true)
     }

@@ -72,6 +72,31 @@ import Testing
         }
     }
 
+    @Test func `refuses exceptions and parts of rules that make no sense`() throws {
+        var workload = try translator.message(of: Samples.workload)
+        let details = Meshnode_Wire_WorkloadDetails.with { $0.waypointExceptionPorts = [70000] }
+        workload.extensions[0].config = try AnyResource.pack(details)
+        #expect(throws: XDSError.self) { try translator.workload(workload) }
+        workload.extensions[0].config = try AnyResource.pack(
+            Meshnode_Wire_WorkloadDetails.with { $0.waypointExceptionAccounts = [.with { $0.name = "a/b" }] })
+        #expect(throws: XDSError.self) { try translator.workload(workload) }
+        workload.extensions[0].config.value = .init([0xff])
+        #expect(throws: XDSError.self) { try translator.workload(workload) }
+        var policy = translator.message(of: Samples.policy)
+        policy.details.httpParts.reverse()
+        #expect(throws: XDSError.self) { try translator.policy(policy) }
+    }
+
+    @Test func `numbers rules like the controller where some were dropped`() throws {
+        var policy = Samples.policy
+        policy.httpParts = [
+            HTTPPart(rule: 0, isDropped: true, fields: ["to[].operation.paths"]),
+            HTTPPart(rule: 2, isDropped: true, fields: ["to[].operation.paths"]),
+        ]
+        guard case .policyUpserted(let received) = try roundTrip(.policyUpserted(policy)) else { return }
+        #expect([0, 1].map(received.ruleNumber) == [1, 3])
+    }
+
     @Test(arguments: [AuthorizationPolicy.Action.allow, .deny, .audit, .custom])
     func `keeps every field of a policy`(action: AuthorizationPolicy.Action) throws {
         for scope in [AuthorizationPolicy.Scope.mesh, .namespace, .workload] {

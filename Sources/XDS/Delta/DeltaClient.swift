@@ -41,8 +41,11 @@ package struct DeltaClient: ~Copyable, Sendable {
     private let translator: Translator
     private let node: Envoy_Config_Core_V3_Node
     private var subscriptions: [ResourceType: Subscription] = [:]
+    /// Whether who answers on this stream has our own types; nil before the first answer.
+    private var servesOwnTypes: Bool?
 
-    /// Whether the first full set of every type has come. A policy that cannot be read keeps it false, because without
+    /// Whether the first full set of every type has come, as far as the server has that type: a foreign control plane
+    /// says nothing of ours, and what they hold is then as if nothing had been said. A policy that cannot be read keeps it false, because without
     /// that policy more might be allowed than was meant. Once true it stays true.
     package private(set) var isComplete = false
 
@@ -57,7 +60,8 @@ package struct DeltaClient: ~Copyable, Sendable {
     /// A stream to the server was opened, for the first time or again.
     /// - Returns: the subscriptions to send, with the versions of what is known.
     package mutating func connected() -> [DeltaRequest] {
-        ResourceType.allCases.map { type in
+        servesOwnTypes = nil
+        return ResourceType.allCases.map { type in
             var request = DeltaRequest()
             request.node = node
             request.typeURL = type.typeURL
@@ -74,6 +78,7 @@ package struct DeltaClient: ~Copyable, Sendable {
             let error = XDSError(.unsupportedResource, "type '\(response.typeURL)' was not asked for")
             return Update(changes: [], reply: reply(to: response, [error]), rejections: [error])
         }
+        servesOwnTypes = response.controlPlane.identifier == ControlPlaneName.own
         // Taken out while it changes, so that its tables are not copied.
         var subscription = subscriptions.removeValue(forKey: type) ?? Subscription()
         var update = Update(changes: [], reply: DeltaRequest(), rejections: [])
@@ -88,7 +93,8 @@ package struct DeltaClient: ~Copyable, Sendable {
 
     private var hasEverything: Bool {
         let hasRefusedPolicy = subscriptions[.authorization].map { !$0.rejected.isEmpty } ?? false
-        return !hasRefusedPolicy && ResourceType.allCases.allSatisfy { subscriptions[$0]?.isWhole ?? false }
+        let expected = ResourceType.allCases.filter { $0.isShared || servesOwnTypes != false }
+        return !hasRefusedPolicy && expected.allSatisfy { subscriptions[$0]?.isWhole ?? false }
     }
 
     private static func remove(_ names: [String], from subscription: inout Subscription, _ update: inout Update) {
@@ -144,12 +150,15 @@ extension DeltaClient {
     /// What is known, with names and versions: `meshnode.wire.SavedState`.
     package func savedState() -> [UInt8] {
         var state = Meshnode_Wire_SavedState()
-        state.subscriptions = subscriptions.map { type, subscription in
+        state.subscriptions = ResourceType.allCases.compactMap { type in
+            // A control plane that does not have this type was not waited for, and is not by the successor.
+            let isDoneWithout = isComplete && !type.isShared
+            guard let subscription = subscriptions[type] ?? (isDoneWithout ? Subscription() : nil) else { return nil }
             var saved = Meshnode_Wire_SavedState.Subscription()
             saved.typeURL = type.typeURL
             // What had to be done without is missing for the successor, too.
             let isUsable = type != .authorization || subscription.rejected.allSatisfy { subscription.known[$0] != nil }
-            saved.isWhole = subscription.isWhole && isUsable
+            saved.isWhole = (subscription.isWhole || isDoneWithout) && isUsable
             saved.resources = subscription.known.map { name, known in
                 var resource = Meshnode_Wire_SavedState.Resource()
                 resource.name = name

@@ -106,6 +106,7 @@ package struct DeltaServer: ~Copyable, Sendable {
         var response = DeltaResponse()
         response.typeURL = request.typeURL
         response.nonce = String(lastNonce)
+        response.controlPlane.identifier = ControlPlaneName.own
         response.removedResources = Array(request.initialResourceVersions.keys)
         return [Outgoing(client: client, response: response)]
     }

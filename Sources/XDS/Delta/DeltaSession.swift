@@ -68,6 +68,7 @@ struct DeltaSession: Sendable {
         response.typeURL = type.typeURL
         response.nonce = nonce
         response.systemVersionInfo = nonce
+        response.controlPlane.identifier = ControlPlaneName.own
         subscription.fill(&response) { store.entry(type, $0, knowsDryRun: knowsDryRun) }
         let isEmpty = response.resources.isEmpty && response.removedResources.isEmpty
         // A set that turns out to be empty need not be said, but for the first and the end of one that was begun.

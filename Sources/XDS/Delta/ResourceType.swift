@@ -17,7 +17,10 @@ package enum ResourceType: Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// Nil for a type that is not ours.
+    /// Whether every control plane of an ambient mesh has it. Others say nothing at all of a type of ours.
+    var isShared: Bool { self != .namespacePolicy }
+
+    /// Nil for a type that is not known.
     package init?(typeURL: String) {
         guard let type = Self.allCases.first(where: { $0.typeURL == typeURL }) else { return nil }
         self = type
@@ -28,3 +31,9 @@ package enum ResourceType: Hashable, Sendable, CaseIterable {
 package typealias DeltaRequest = Envoy_Service_Discovery_V3_DeltaDiscoveryRequest
 /// What a server says: resources that are new or changed, and names of those that are gone.
 package typealias DeltaResponse = Envoy_Service_Discovery_V3_DeltaDiscoveryResponse
+
+/// How control planes call themselves in their responses.
+enum ControlPlaneName {
+    /// Ours: it knows all of `ResourceType`.
+    static let own = "meshnode"
+}

@@ -11,7 +11,7 @@ extension Translator {
         switch change {
         case .workloadUpserted(let workload):
             var address = Istio_Workload_Address()
-            address.workload = message(of: workload)
+            address.workload = try message(of: workload)
             return try resource(
                 of: change, address, aliases: workload.isHostNetwork ? [] : workload.addresses.map { "/\($0)" })
         case .serviceUpserted(let service):

@@ -85,12 +85,24 @@ package nonisolated struct Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: Se
 
   package var removedResources: [String] = []
 
+  /// Who serves: by that a client knows which types it may wait for.
+  package var controlPlane: Envoy_Config_Core_V3_ControlPlane {
+    get {_controlPlane ?? Envoy_Config_Core_V3_ControlPlane()}
+    set {_controlPlane = newValue}
+  }
+  /// Returns true if `controlPlane` has been explicitly set.
+  package var hasControlPlane: Bool {self._controlPlane != nil}
+  /// Clears the value of `controlPlane`. Subsequent reads from it will return its default value.
+  package mutating func clearControlPlane() {self._controlPlane = nil}
+
   /// Ours: the set is not whole yet, another response of this type follows.
   package var moreFollows: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _controlPlane: Envoy_Config_Core_V3_ControlPlane? = nil
 }
 
 package nonisolated struct Envoy_Service_Discovery_V3_Resource: Sendable {
@@ -196,7 +208,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryRequest: SwiftPro
 
 nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".DeltaDiscoveryResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}system_version_info\0\u{1}resources\0\u{4}\u{2}type_url\0\u{1}nonce\0\u{3}removed_resources\0\u{4}[x\u{4}more_follows\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}system_version_info\0\u{1}resources\0\u{4}\u{2}type_url\0\u{1}nonce\0\u{3}removed_resources\0\u{3}control_plane\0\u{4}Zx\u{4}more_follows\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -209,6 +221,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftPr
       case 4: try { try decoder.decodeSingularStringField(value: &self.typeURL) }()
       case 5: try { try decoder.decodeSingularStringField(value: &self.nonce) }()
       case 6: try { try decoder.decodeRepeatedStringField(value: &self.removedResources) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._controlPlane) }()
       case 20001: try { try decoder.decodeSingularBoolField(value: &self.moreFollows) }()
       default: break
       }
@@ -216,6 +229,10 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftPr
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.systemVersionInfo.isEmpty {
       try visitor.visitSingularStringField(value: self.systemVersionInfo, fieldNumber: 1)
     }
@@ -231,6 +248,9 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftPr
     if !self.removedResources.isEmpty {
       try visitor.visitRepeatedStringField(value: self.removedResources, fieldNumber: 6)
     }
+    try { if let v = self._controlPlane {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
     if self.moreFollows != false {
       try visitor.visitSingularBoolField(value: self.moreFollows, fieldNumber: 20001)
     }
@@ -243,6 +263,7 @@ nonisolated extension Envoy_Service_Discovery_V3_DeltaDiscoveryResponse: SwiftPr
     if lhs.typeURL != rhs.typeURL {return false}
     if lhs.nonce != rhs.nonce {return false}
     if lhs.removedResources != rhs.removedResources {return false}
+    if lhs._controlPlane != rhs._controlPlane {return false}
     if lhs.moreFollows != rhs.moreFollows {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

@@ -122,6 +122,36 @@ package nonisolated struct Meshnode_Wire_ServiceDetails: Sendable {
   package init() {}
 }
 
+/// Extension "meshnode.dev/workload" of istio.workload.Workload.
+package nonisolated struct Meshnode_Wire_WorkloadDetails: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Who may come around the workload's waypoint: everyone to these ports, these accounts to all.
+  package var waypointExceptionPorts: [UInt32] = []
+
+  package var waypointExceptionAccounts: [Meshnode_Wire_WorkloadDetails.ServiceAccount] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package nonisolated struct ServiceAccount: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    package var namespace: String = String()
+
+    package var name: String = String()
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
+  }
+
+  package init() {}
+}
+
 /// Field 20001 of istio.security.Authorization.
 package nonisolated struct Meshnode_Wire_PolicyDetails: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -131,6 +161,9 @@ package nonisolated struct Meshnode_Wire_PolicyDetails: Sendable {
   package var action: Meshnode_Wire_PolicyDetails.Action = .shared
 
   package var origin: Meshnode_Wire_PolicyDetails.Origin = .unknown
+
+  /// By the number of the rule, rising.
+  package var httpParts: [Meshnode_Wire_PolicyDetails.HTTPPart] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -216,6 +249,26 @@ package nonisolated struct Meshnode_Wire_PolicyDetails: Sendable {
       .peerAuthentication,
     ]
 
+  }
+
+  /// What of the rules needs HTTP and is not in them; for explanations only.
+  package nonisolated struct HTTPPart: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// As the user counts, from 0, rules that were dropped included.
+    package var rule: UInt32 = 0
+
+    /// The rule is not among the rules; else it is, without these fields.
+    package var isDropped: Bool = false
+
+    /// As the user writes them, such as to[].operation.paths.
+    package var fields: [String] = []
+
+    package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    package init() {}
   }
 
   package init() {}
@@ -433,9 +486,79 @@ nonisolated extension Meshnode_Wire_ServiceDetails.Port: SwiftProtobuf.Message, 
   }
 }
 
+nonisolated extension Meshnode_Wire_WorkloadDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".WorkloadDetails"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}waypoint_exception_ports\0\u{3}waypoint_exception_accounts\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt32Field(value: &self.waypointExceptionPorts) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.waypointExceptionAccounts) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.waypointExceptionPorts.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.waypointExceptionPorts, fieldNumber: 1)
+    }
+    if !self.waypointExceptionAccounts.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.waypointExceptionAccounts, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_WorkloadDetails, rhs: Meshnode_Wire_WorkloadDetails) -> Bool {
+    if lhs.waypointExceptionPorts != rhs.waypointExceptionPorts {return false}
+    if lhs.waypointExceptionAccounts != rhs.waypointExceptionAccounts {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Meshnode_Wire_WorkloadDetails.ServiceAccount: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Meshnode_Wire_WorkloadDetails.protoMessageName + ".ServiceAccount"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}namespace\0\u{1}name\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.namespace) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.namespace.isEmpty {
+      try visitor.visitSingularStringField(value: self.namespace, fieldNumber: 1)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_WorkloadDetails.ServiceAccount, rhs: Meshnode_Wire_WorkloadDetails.ServiceAccount) -> Bool {
+    if lhs.namespace != rhs.namespace {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Meshnode_Wire_PolicyDetails: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".PolicyDetails"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}origin\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}action\0\u{1}origin\0\u{3}http_parts\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -445,6 +568,7 @@ nonisolated extension Meshnode_Wire_PolicyDetails: SwiftProtobuf.Message, SwiftP
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularEnumField(value: &self.action) }()
       case 2: try { try decoder.decodeSingularEnumField(value: &self.origin) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.httpParts) }()
       default: break
       }
     }
@@ -457,12 +581,16 @@ nonisolated extension Meshnode_Wire_PolicyDetails: SwiftProtobuf.Message, SwiftP
     if self.origin != .unknown {
       try visitor.visitSingularEnumField(value: self.origin, fieldNumber: 2)
     }
+    if !self.httpParts.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.httpParts, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Meshnode_Wire_PolicyDetails, rhs: Meshnode_Wire_PolicyDetails) -> Bool {
     if lhs.action != rhs.action {return false}
     if lhs.origin != rhs.origin {return false}
+    if lhs.httpParts != rhs.httpParts {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -474,6 +602,46 @@ nonisolated extension Meshnode_Wire_PolicyDetails.Action: SwiftProtobuf._ProtoNa
 
 nonisolated extension Meshnode_Wire_PolicyDetails.Origin: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ORIGIN_UNKNOWN\0\u{1}ORIGIN_AUTHORIZATION_POLICY\0\u{1}ORIGIN_PEER_AUTHENTICATION\0")
+}
+
+nonisolated extension Meshnode_Wire_PolicyDetails.HTTPPart: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = Meshnode_Wire_PolicyDetails.protoMessageName + ".HTTPPart"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}rule\0\u{3}is_dropped\0\u{1}fields\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.rule) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.isDropped) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.fields) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.rule != 0 {
+      try visitor.visitSingularUInt32Field(value: self.rule, fieldNumber: 1)
+    }
+    if self.isDropped != false {
+      try visitor.visitSingularBoolField(value: self.isDropped, fieldNumber: 2)
+    }
+    if !self.fields.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.fields, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Meshnode_Wire_PolicyDetails.HTTPPart, rhs: Meshnode_Wire_PolicyDetails.HTTPPart) -> Bool {
+    if lhs.rule != rhs.rule {return false}
+    if lhs.isDropped != rhs.isDropped {return false}
+    if lhs.fields != rhs.fields {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
 }
 
 nonisolated extension Meshnode_Wire_NamespacePolicy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

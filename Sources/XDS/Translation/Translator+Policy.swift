@@ -21,6 +21,7 @@ extension Translator {
         message.dryRun = policy.isDryRun
         message.details.origin =
             policy.origin == .peerAuthentication ? .peerAuthentication : .authorizationPolicy
+        message.details.httpParts = policy.httpParts.map(\.message)
         let rules = policy.rules.map { $0.message(in: policy.action) }
         switch policy.action {
         case .allow:
@@ -55,7 +56,8 @@ extension Translator {
         }
         return AuthorizationPolicy(
             name: name, scope: try scope(message.scope, reader), action: action, rules: rules,
-            isDryRun: message.dryRun, origin: try origin(of: message, reader))
+            isDryRun: message.dryRun, origin: try origin(of: message, reader),
+            httpParts: try reader.httpParts(message.details.httpParts))
     }
 
     private static func message(of scope: AuthorizationPolicy.Scope) -> Istio_Security_Scope {
@@ -103,5 +105,29 @@ extension Translator {
             ConvertedPolicyName.isPeerAuthentication(message.name) ? .peerAuthentication : .authorizationPolicy
         case .UNRECOGNIZED(let value): throw reader.unsupported("origin \(value) is not known")
         }
+    }
+}
+
+extension HTTPPart {
+    fileprivate var message: Meshnode_Wire_PolicyDetails.HTTPPart {
+        var message = Meshnode_Wire_PolicyDetails.HTTPPart()
+        message.rule = UInt32(clamping: rule)
+        message.isDropped = isDropped
+        message.fields = fields
+        return message
+    }
+}
+
+extension WireReader {
+    /// For explanations only, but rules are numbered by them, so they must be in order.
+    fileprivate func httpParts(_ messages: [Meshnode_Wire_PolicyDetails.HTTPPart]) throws(XDSError) -> [HTTPPart] {
+        var parts: [HTTPPart] = []
+        for message in messages {
+            if let last = parts.last, message.rule <= last.rule {
+                throw invalid("what needs HTTP of its rules is not in the order of the rules")
+            }
+            parts.append(HTTPPart(rule: Int(message.rule), isDropped: message.isDropped, fields: message.fields))
+        }
+        return parts
     }
 }

@@ -4,7 +4,8 @@ import SwiftProtobuf
 
 extension Translator {
     /// A workload as the wire has it.
-    package func message(of workload: Workload) -> Istio_Workload_Workload {
+    /// - Throws: `notRepresentable` if our extension of it cannot be encoded.
+    package func message(of workload: Workload) throws(XDSError) -> Istio_Workload_Workload {
         var message = Istio_Workload_Workload()
         message.uid = workload.uid.text
         message.name = workload.name
@@ -28,6 +29,7 @@ extension Translator {
         message.authorizationPolicies = workload.policies.map(\.description)
         if let waypoint = workload.waypoint { message.waypoint = self.message(of: waypoint) }
         message.capacity.value = workload.capacity
+        if let details = try details(of: workload) { message.extensions = [details] }
         return message
     }
 
@@ -67,6 +69,7 @@ extension Translator {
         }
         if message.hasWaypoint { workload.waypoint = try waypoint(message.waypoint, reader) }
         workload.capacity = message.hasCapacity ? max(1, message.capacity.value) : 1
+        try readDetails(message.extensions, into: &workload, reader)
     }
 
     private func portList(_ mappings: [PortMapping]) -> Istio_Workload_PortList {
