@@ -11,11 +11,13 @@ import XDS
 func withServer<Result: Sendable>(
     _ controller: TestController, listener: ControlPlaneServer.Listener = .address("127.0.0.1", port: 0),
     trust: MeshTrust? = nil, identity: ControlPlaneIdentity? = nil, limits: StreamLimits = StreamLimits(),
+    liveness: Liveness = Liveness(), connections: ConnectionGate.Limits = ConnectionGate.Limits(),
     _ body: (ControlPlaneServer, ControllerEndpoint) async throws -> Result
 ) async throws -> Result {
     let server = try ControlPlaneServer(
         listener, identity: try identity ?? controller.authority.identity(),
-        trust: try trust ?? controller.authority.trust(), handler: controller, limits: limits)
+        trust: try trust ?? controller.authority.trust(), handler: controller, limits: limits,
+        liveness: liveness, connections: connections)
     return try await withThrowingTaskGroup { group in
         group.addTask { try await server.run() }
         guard let port = await server.port else { throw ControlPlaneError(.unreachable, "no port") }
@@ -28,9 +30,12 @@ func withServer<Result: Sendable>(
 /// Runs a client for as long as `body` takes.
 func withClient<Result: Sendable>(
     _ endpoint: ControllerEndpoint, _ credential: NodeCredential, _ subscriber: TestSubscriber,
+    liveness: Liveness = Liveness(), displacedDelay: Duration = .seconds(15),
     _ body: (ControlPlaneClient) async throws -> Result
 ) async throws -> Result {
-    let client = ControlPlaneClient(endpoint: endpoint, credential: credential, handler: subscriber)
+    let client = ControlPlaneClient(
+        endpoint: endpoint, credential: credential, handler: subscriber, liveness: liveness,
+        displacedDelay: displacedDelay)
     return try await withThrowingTaskGroup { group in
         group.addTask { await client.run() }
         let result = try await body(client)

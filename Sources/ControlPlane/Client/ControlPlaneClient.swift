@@ -20,14 +20,19 @@ package final class ControlPlaneClient: Sendable {
 
     private let endpoint: ControllerEndpoint
     private let handler: any ControlPlaneClientHandler
+    private let liveness: Liveness
+    private let displacedDelay: Duration
     private let state: Mutex<State>
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
 
     package init(
-        endpoint: ControllerEndpoint, credential: NodeCredential, handler: any ControlPlaneClientHandler
+        endpoint: ControllerEndpoint, credential: NodeCredential, handler: any ControlPlaneClientHandler,
+        liveness: Liveness = Liveness(), displacedDelay: Duration = ReconnectBackoff.afterDisplacement
     ) {
         self.endpoint = endpoint
+        self.liveness = liveness
+        self.displacedDelay = displacedDelay
         self.handler = handler
         state = Mutex(State(credential: credential))
         (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -37,7 +42,7 @@ package final class ControlPlaneClient: Sendable {
     package func run() async {
         var backoff = ReconnectBackoff()
         while !Task.isCancelled {
-            let attempt = ControllerAttempt(endpoint, state.withLock { $0.credential })
+            let attempt = ControllerAttempt(endpoint, state.withLock { $0.credential }, liveness)
             state.withLock { $0.attempt = attempt }
             let end = await attempt.run(handler)
             state.withLock { state in
@@ -54,7 +59,7 @@ package final class ControlPlaneClient: Sendable {
     private func delay(after end: ControllerAttempt.End, _ backoff: inout ReconnectBackoff) -> Duration {
         if end.isWanted { return .zero }
         let usual = backoff.ended(lasted: end.lasted, draw: .random(in: 0...1))
-        return end.error.code == .displaced ? ReconnectBackoff.afterDisplacement : usual
+        return end.error.code == .displaced ? displacedDelay : usual
     }
 
     /// From now on another certificate is shown, and other roots are trusted. A connection that is there is made anew if

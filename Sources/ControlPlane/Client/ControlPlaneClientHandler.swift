@@ -1,7 +1,8 @@
 package import XDS
 
-/// What a control plane client passes on. Called on threads of gRPC, one call at a time per connection: go to your own
-/// loop.
+/// What a control plane client passes on. Called on threads of gRPC: go to your own loop. The two streams of a connection
+/// are independent: each has its order, and calls for both may come at once. No call for a connection comes after
+/// `controllerLost`, and what the session says may come just before `controllerConnected`.
 package protocol ControlPlaneClientHandler: AnyObject, Sendable {
     /// The controller took both streams.
     func controllerConnected(_ connection: ControllerConnection)

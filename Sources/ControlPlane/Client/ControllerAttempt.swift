@@ -30,12 +30,14 @@ final class ControllerAttempt: Sendable {
 
     private let endpoint: ControllerEndpoint
     private let credential: NodeCredential
+    private let liveness: Liveness
     private let connection = ControllerConnection()
     private let state = Mutex(State())
     private let works: AsyncStream<Work>
     private let work: AsyncStream<Work>.Continuation
 
-    init(_ endpoint: ControllerEndpoint, _ credential: NodeCredential) {
+    init(_ endpoint: ControllerEndpoint, _ credential: NodeCredential, _ liveness: Liveness) {
+        self.liveness = liveness
         self.endpoint = endpoint
         self.credential = credential
         (works, work) = AsyncStream.makeStream(bufferingPolicy: .unbounded)
@@ -62,7 +64,7 @@ final class ControllerAttempt: Sendable {
         var error: ControlPlaneError
         do throws(ControlPlaneError) {
             let transport = try ControllerTransport.make(
-                endpoint, chainPEM: credential.chainPEM, keyPEM: credential.key.pem, check: check)
+                endpoint, chainPEM: credential.chainPEM, keyPEM: credential.key.pem, check: check, liveness: liveness)
             error = await serve(GRPCClient(transport: transport), handler)
         } catch let failure {
             error = failure
@@ -94,6 +96,7 @@ final class ControllerAttempt: Sendable {
             group.addTask { await self.connections(of: client) }
             group.addTask { await self.discovery(client, handler) }
             group.addTask { await self.session(client, handler) }
+            group.addTask { await self.closing() }
             group.addTask { await self.requireConnection() }
             group.addTask { await self.calls(client) }
             let first = await group.next() ?? ControlPlaneError(.disconnected, "the connection ended")
@@ -112,6 +115,11 @@ final class ControllerAttempt: Sendable {
         } catch {
             return ControlPlaneError(error, endpoint: endpoint)
         }
+    }
+
+    /// Ends when we end the connection, also while the controller does not take what we write.
+    private func closing() async -> ControlPlaneError {
+        ControlPlaneError(.disconnected, await connection.session.closed() ?? "the connection ended")
     }
 
     /// Ends only when the controller did not take the streams in time, or with the connection.

@@ -42,7 +42,8 @@ enum ControllerTransport {
     ///   - keyPEM: its key.
     /// - Throws: `invalidConfiguration`.
     static func make(
-        _ endpoint: ControllerEndpoint, chainPEM: [String], keyPEM: String, check: ControllerCheck
+        _ endpoint: ControllerEndpoint, chainPEM: [String], keyPEM: String, check: ControllerCheck,
+        liveness: Liveness = Liveness()
     ) throws(ControlPlaneError) -> HTTP2ClientTransport.Posix {
         let security = HTTP2ClientTransport.Posix.TransportSecurity.mTLS(
             certificateChain: chainPEM.map { .bytes(Array($0.utf8), format: .pem) },
@@ -56,16 +57,16 @@ enum ControllerTransport {
         }
         do {
             return try HTTP2ClientTransport.Posix(
-                target: endpoint.target, transportSecurity: security, config: configuration)
+                target: endpoint.target, transportSecurity: security, config: configuration(liveness))
         } catch {
             throw ControlPlaneError(.invalidConfiguration, "the node's certificate cannot be used: \(error)")
         }
     }
 
-    /// A controller that vanished is found within 15 s: 10 s of silence, and 4 s for the answer to a PING.
-    private static var configuration: HTTP2ClientTransport.Posix.Config {
+    private static func configuration(_ liveness: Liveness) -> HTTP2ClientTransport.Posix.Config {
         .defaults { config in
-            config.connection.keepalive = .init(time: .seconds(10), timeout: .seconds(4), allowWithoutCalls: true)
+            config.connection.keepalive = .init(
+                time: liveness.silence, timeout: liveness.answer, allowWithoutCalls: true)
             config.connection.maxIdleTime = nil
             config.backoff = .init(initial: .milliseconds(100), max: .seconds(10), multiplier: 2, jitter: 0.2)
         }

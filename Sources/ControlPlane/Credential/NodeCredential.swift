@@ -72,6 +72,10 @@ package struct NodeCredential: Sendable {
         return own != present
     }
 
-    /// When to ask for the next one: at half of its life, in seconds since 1970.
-    package var renewalTime: Int64 { notBefore + (notAfter - notBefore) / 2 }
+    /// When to ask for the next one, in seconds since 1970: at half of its life. Of one that is short-lived up to half lies
+    /// before it was made (issuers set the beginning back for the sake of slow clocks): at three quarters.
+    package var renewalTime: Int64 {
+        let span = notAfter - notBefore
+        return span < 3600 ? notAfter - span / 4 : notBefore + span / 2
+    }
 }

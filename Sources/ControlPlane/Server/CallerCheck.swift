@@ -27,6 +27,7 @@ extension ServerContext {
 /// checked against the trust that counts when it is made.
 struct CallerCheck: ServerInterceptor {
     let trust: CurrentTrust
+    let gate: ConnectionGate
     let onRefusal: @Sendable (CallRefusal) -> Void
 
     func intercept<Input: Sendable, Output: Sendable>(
@@ -41,6 +42,7 @@ struct CallerCheck: ServerInterceptor {
         var context = context
         switch await verifier.caller(chain) {
         case .node(let node):
+            gate.proved(context.remotePeer)
             context.transportSpecific = CallContext(node: node, chain: chain)
         case .unproven where context.descriptor.method == ControlPlaneMethod.join.method:
             context.transportSpecific = CallContext(node: nil, chain: chain)

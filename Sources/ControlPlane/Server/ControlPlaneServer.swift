@@ -25,9 +25,18 @@ package final class ControlPlaneServer: Sendable {
     private let trustChange: AsyncStream<Void>.Continuation
 
     /// - Throws: `invalidConfiguration` if the identity or the listener is not what it should be.
-    package init(
+    package convenience init(
         _ listener: Listener, identity: ControlPlaneIdentity, trust: MeshTrust, handler: any ControlPlaneHandler,
         limits: StreamLimits = StreamLimits()
+    ) throws(ControlPlaneError) {
+        try self.init(
+            listener, identity: identity, trust: trust, handler: handler, limits: limits, liveness: Liveness(),
+            connections: ConnectionGate.Limits())
+    }
+
+    init(
+        _ listener: Listener, identity: ControlPlaneIdentity, trust: MeshTrust, handler: any ControlPlaneHandler,
+        limits: StreamLimits, liveness: Liveness, connections: ConnectionGate.Limits
     ) throws(ControlPlaneError) {
         let current = CurrentTrust(trust)
         let credential = try ServerCredential(identity)
@@ -36,9 +45,10 @@ package final class ControlPlaneServer: Sendable {
         self.trust = current
         self.credential = credential
         (trustChanges, trustChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-        let check = CallerCheck(trust: current) { handler.callRefused($0) }
+        let gate = ConnectionGate(connections)
+        let check = CallerCheck(trust: current, gate: gate) { handler.callRefused($0) }
         server = GRPCServer(
-            transport: try Self.makeTransport(listener, credential),
+            transport: try Self.makeTransport(listener, credential, Self.configuration(liveness, gate)),
             services: [ControlPlaneServices(handler: handler, streams: streams)], interceptors: [check])
     }
 
@@ -90,7 +100,7 @@ package final class ControlPlaneServer: Sendable {
     // MARK: The transport
 
     private static func makeTransport(
-        _ listener: Listener, _ credential: ServerCredential
+        _ listener: Listener, _ credential: ServerCredential, _ configuration: HTTP2ServerTransport.Posix.Config
     ) throws(ControlPlaneError) -> HTTP2ServerTransport.Posix {
         let security: HTTP2ServerTransport.Posix.TransportSecurity
         do {
@@ -119,17 +129,20 @@ package final class ControlPlaneServer: Sendable {
         }
     }
 
-    private static var configuration: HTTP2ServerTransport.Posix.Config {
+    private static func configuration(
+        _ liveness: Liveness, _ gate: ConnectionGate
+    ) -> HTTP2ServerTransport.Posix.Config {
         .defaults { config in
             config.rpc.maxRequestPayloadSize = ControlPlaneLimit.messageFromNode
             config.http2.maxConcurrentStreams = 128
             config.http2.targetWindowSize = 1 << 20
             // A connection without calls is nobody's: a node has its session.
             config.connection.maxIdleTime = .seconds(60)
-            config.connection.keepalive.time = .seconds(10)
-            config.connection.keepalive.timeout = .seconds(5)
-            config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(5)
+            config.connection.keepalive.time = liveness.silence
+            config.connection.keepalive.timeout = liveness.answer
+            config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = liveness.silence / 2
             config.connection.keepalive.clientBehavior.allowWithoutCalls = true
+            config.channelDebuggingCallbacks.onAcceptTCPConnection = { gate.accepted($0) }
         }
     }
 }

@@ -53,8 +53,26 @@ struct ControlPlaneServices: RegistrableRPCService {
     private func unary<Input: Sendable, Output: Sendable>(
         _ request: StreamingServerRequest<Input>, _ answer: (Input) async throws -> Output
     ) async throws -> StreamingServerResponse<Output> {
-        let request = try await ServerRequest(stream: request)
+        let request = try await Self.whole(request)
         return StreamingServerResponse(single: ServerResponse(message: try await answer(request.message)))
+    }
+
+    /// A caller has so long to say what it wants: anyone may begin a call.
+    private static let requestTime = Duration.seconds(10)
+
+    private static func whole<Input: Sendable>(
+        _ request: StreamingServerRequest<Input>
+    ) async throws -> ServerRequest<Input> {
+        try await withThrowingTaskGroup(of: ServerRequest<Input>.self) { group in
+            group.addTask { try await ServerRequest(stream: request) }
+            group.addTask {
+                try await ContinuousClock().sleep(for: requestTime)
+                throw RPCError(code: .deadlineExceeded, message: "the request did not come within \(requestTime)")
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw dropped }
+            return first
+        }
     }
 
     private static func message(in envelope: Meshnode_Wire_Envelope) throws -> ChannelMessage {
