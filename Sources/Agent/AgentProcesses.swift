@@ -42,7 +42,7 @@ package func runSubscriber(_ arguments: [String]) -> Int32 {
         guard case .remote(let remote) = configuration.controller else {
             throw AgentError(.badConfiguration, "this agent embeds its controller")
         }
-        try SubscriberProcess(configuration, remote, log: log).run()
+        try SubscriberProcess(configuration, remote, log: log).runInherited()
     }
 }
 

@@ -90,15 +90,18 @@ extension AgentConfiguration {
         package var listenAddress: String?
         /// How long workloads' certificates are valid, in seconds.
         package var certificateLifetimeSeconds: Int64
+        /// How long nodes' certificates are valid, in seconds; 0 for what the authority thinks right.
+        package var nodeCertificateLifetimeSeconds: Int64
 
         package init(
             manifestDirectory: String, authority: AuthorityLocation = AuthorityLocation(), listenAddress: String? = nil,
-            certificateLifetimeSeconds: Int64 = 86_400
+            certificateLifetimeSeconds: Int64 = 86_400, nodeCertificateLifetimeSeconds: Int64 = 0
         ) {
             self.manifestDirectory = manifestDirectory
             self.authority = authority
             self.listenAddress = listenAddress
             self.certificateLifetimeSeconds = certificateLifetimeSeconds
+            self.nodeCertificateLifetimeSeconds = nodeCertificateLifetimeSeconds
         }
     }
 

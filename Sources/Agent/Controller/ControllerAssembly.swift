@@ -6,6 +6,7 @@ internal import Kernel
 enum ControllerAssembly {
     /// Serves the node of the keeper, and other nodes if it was told where.
     static func runEmbedded(_ settings: ControllerSettings, node: String, _ log: ProcessLog) throws {
+        CurrentProcess.allowManyConnections()
         let process = try ControllerProcess(settings, node: node, log: log)
         try process.serveNode(
             keeper: MessageSocket(Descriptor(owning: InheritedDescriptor.Controller.keeper)),
@@ -19,6 +20,7 @@ enum ControllerAssembly {
     /// Serves nodes elsewhere until SIGTERM or SIGINT.
     static func runAlone(_ settings: ControllerSettings, _ log: ProcessLog) throws {
         try StartUpCheck.checkManifests(settings.source.manifestDirectory)
+        CurrentProcess.allowManyConnections()
         let process = try ControllerProcess(settings, node: nil, log: log)
         let signals = try StopSignals(loop: process.loop)
         try process.serveAdmin(try adminListener(settings))
@@ -50,6 +52,13 @@ enum ControllerAssembly {
         } catch {
             throw AgentError(.notStarted, "agents cannot be served at \(text): \(SystemError.text(of: error.code))")
         }
+    }
+}
+
+extension CurrentProcess {
+    /// A node of the mesh is one connection. With as many as the system gives it goes on.
+    fileprivate static func allowManyConnections() {
+        _ = try? raiseDescriptorLimit(to: 65_536)
     }
 }
 

@@ -32,6 +32,8 @@ final class ControllerProcess {
     private(set) var report = ControllerReport()
     private(set) var updatedAt: ContinuousClock.Instant?
     private var updates: UInt64 = 0
+    /// The pods that the keeper was told of; nil: of none yet.
+    private var toldPods: [Controller.PodEnrolment]?
     var reports = ReportBook()
 
     /// How often the authority is looked at: it may have been renewed or rotated.
@@ -78,7 +80,6 @@ final class ControllerProcess {
         let source = try DirectorySource(root: settings.source.manifestDirectory, parameters: parameters)
         let driver = DirectoryDriver(source, loop: loop) { [unowned self] in updated($0) }
         try driver.start()
-        if let node { reports.nodeConnected(node) }
         let authorityTicker = Ticker(loop: loop, interval: Self.authorityInterval) { [unowned self] in
             lookAtAuthority()
         }
@@ -91,16 +92,34 @@ final class ControllerProcess {
     // MARK: The manifests
 
     private func updated(_ update: DirectoryUpdate) {
+        defer { take(update.problems) }
+        // A directory that is empty when the controller starts is more likely not mounted yet than meant: taken at its
+        // word, every pod would be let out of the mesh, and every policy dropped.
+        guard publisher.isComplete || update.fileCount > 0 else {
+            return log.write(
+                .warning, "no manifest in \(settings.source.manifestDirectory): agents keep what they have")
+        }
         updates += 1
         updatedAt = loop.now
         mesh = update.mesh
         authority.identities = IdentitiesByNode(mesh)
-        if let node { nodeServer?.enrol(mesh.enrolledPods(of: node)) }
-        remoteNodes.enrol { mesh.enrolledPods(of: $0) }
+        enrol()
+        remoteNodes.enrol(mesh.enrolments)
         publisher.publish(update.changes)
         publisher.completed()
-        logNew(update.problems)
-        problems = update.problems
+    }
+
+    private func enrol() {
+        guard let node else { return }
+        let pods = mesh.enrolments[node] ?? []
+        guard toldPods != pods else { return }
+        toldPods = pods
+        nodeServer?.enrol(pods.map(EnrolledPod.init))
+    }
+
+    private func take(_ new: [Resources.ManifestProblem]) {
+        logNew(new)
+        problems = new
         tellReport()
     }
 
@@ -143,7 +162,7 @@ final class ControllerProcess {
         let decision = mesh.decision(namespace: question.namespace, name: question.name, uid: question.uid)
         let outcome: XDS.PodVerdict.Outcome =
             switch decision {
-            case .capture(let pod): .capture(EnrolledPod(pod, isStrict: mesh.state.refusesPlaintext(pod.workload)))
+            case .capture(let pod): .capture(EnrolledPod(pod))
             case .leave(let reason): .leave(reason: reason)
             case .unknown(let reason): .unknown(reason: reason)
             }

@@ -1,5 +1,6 @@
 internal import CertificateAuthority
 internal import ControlPlane
+internal import Controller
 internal import Kernel
 internal import Mesh
 internal import XDS
@@ -35,7 +36,7 @@ final class NetworkFront: @unchecked Sendable {
             clients[stream.id] = .discovery(process.publisher.connected { stream.send(.discoveryResponse($0)) })
         case .session:
             process.reports.nodeConnected(stream.node)
-            let pods = process.publisher.isComplete ? process.mesh.enrolledPods(of: stream.node) : nil
+            let pods = process.publisher.isComplete ? process.mesh.enrolments[stream.node] ?? [] : nil
             clients[stream.id] = .session(
                 process.remoteNodes.opened(stream.node, pods: pods) { stream.send($0) })
         }

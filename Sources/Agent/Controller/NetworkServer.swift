@@ -8,7 +8,6 @@ final class NetworkServer {
     private let server: ControlPlaneServer
     private let authority: RunningAuthority
     private let log: ProcessLog
-    private let serving: Task<Void, Never>
     private var renewAt: Int64
 
     /// - Parameter listener: a TCP socket that listens; taken over.
@@ -26,7 +25,7 @@ final class NetworkServer {
         self.log = log
         renewAt = Self.renewal(now, notAfter)
         // The one task of this process: it lives as long as the process, whose own loop is a thread.
-        serving = Task {
+        Task {
             do {
                 try await server.run()
             } catch {
@@ -35,8 +34,9 @@ final class NetworkServer {
         }
     }
 
+    /// Takes no more calls and tells the nodes; to cancel the task would trap where a connection is just being taken.
     deinit {
-        serving.cancel()
+        server.shutDown()
     }
 
     /// The authority is another one now: so are the server's certificate and its trust.

@@ -1,3 +1,4 @@
+internal import Controller
 internal import XDS
 
 /// The agents of other nodes that have a session, and what each of them was told. Confined to the controller's loop.
@@ -8,7 +9,8 @@ final class RemoteNodes {
     private struct Session {
         let node: String
         let send: (ChannelMessage) -> Void
-        var told: NodeWishes?
+        /// The pods that it was told of; nil: of none yet.
+        var told: [PodEnrolment]?
     }
 
     private var sessions: [SessionID: Session] = [:]
@@ -24,12 +26,12 @@ final class RemoteNodes {
     /// - Parameters:
     ///   - pods: those of the node that are to be captured; nil while that is not known.
     ///   - send: called for each message to it.
-    func opened(_ node: String, pods: [EnrolledPod]?, send: @escaping (ChannelMessage) -> Void) -> SessionID {
+    func opened(_ node: String, pods: [PodEnrolment]?, send: @escaping (ChannelMessage) -> Void) -> SessionID {
         lastSession += 1
         sessions[lastSession] = Session(node: node, send: send)
         log.write(.info, "node \(node) is connected")
         send(.controllerReport(report))
-        if let pods { tell(lastSession, NodeWishes(pods: pods)) }
+        if let pods { tell(lastSession, pods) }
         return lastSession
     }
 
@@ -38,12 +40,9 @@ final class RemoteNodes {
         log.write(.info, "node \(session.node) is no longer connected: \(cause)")
     }
 
-    /// Tells each node its pods, where they changed.
-    func enrol(_ pods: (_ node: String) -> [EnrolledPod]) {
-        for id in sessions.keys {
-            guard let node = sessions[id]?.node else { continue }
-            tell(id, NodeWishes(pods: pods(node)))
-        }
+    /// Tells each node its pods, by node, where they changed.
+    func enrol(_ pods: [String: [PodEnrolment]]) {
+        for (id, session) in sessions { tell(id, pods[session.node] ?? []) }
     }
 
     func tell(_ report: ControllerReport) {
@@ -55,9 +54,9 @@ final class RemoteNodes {
         sessions[id]?.send(message)
     }
 
-    private func tell(_ id: SessionID, _ wishes: NodeWishes) {
-        guard let session = sessions[id], session.told != wishes else { return }
-        sessions[id]?.told = wishes
-        session.send(.podWishes(wishes))
+    private func tell(_ id: SessionID, _ pods: [PodEnrolment]) {
+        guard let session = sessions[id], session.told != pods else { return }
+        sessions[id]?.told = pods
+        session.send(.podWishes(NodeWishes(pods: pods.map(EnrolledPod.init))))
     }
 }

@@ -13,6 +13,7 @@ final class SigningAuthority {
     /// Which identities have a pod on which node.
     var identities = IdentitiesByNode()
     private let lifetimeInSeconds: Int64
+    private let nodeLifetimeInSeconds: Int64
 
     /// Throws if the files cannot be used; the message names the file and says what to do.
     init(_ settings: ControllerSettings) throws {
@@ -20,6 +21,7 @@ final class SigningAuthority {
             throw AgentError(.badConfiguration, "'\(settings.trustDomain)' is not a trust domain")
         }
         lifetimeInSeconds = settings.source.certificateLifetimeSeconds
+        nodeLifetimeInSeconds = settings.source.nodeCertificateLifetimeSeconds
         running = try RunningAuthority(
             RunningAuthority.Source(settings.source.authority), trustDomain: trustDomain,
             now: WallClock.secondsSince1970)
@@ -59,7 +61,9 @@ final class SigningAuthority {
     /// The next certificate of a node that has proved which it is.
     func signNode(_ node: String, _ requestPEM: String) -> NodeCertificateOutcome {
         do throws(AuthorityError) {
-            let issued = try running.signNode(requestPEM: requestPEM, node: node, now: WallClock.secondsSince1970)
+            let issued = try running.signNode(
+                requestPEM: requestPEM, node: node, lifetimeInSeconds: nodeLifetimeInSeconds,
+                now: WallClock.secondsSince1970)
             return .issued(
                 chainPEM: Array(issued.chainPEM.dropLast()), trustBundlePEM: issued.chainPEM.last ?? "")
         } catch {

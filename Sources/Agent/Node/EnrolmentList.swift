@@ -16,12 +16,16 @@ struct EnrolmentList {
     private var isComplete = false
 
     /// From now on `pods` are to be captured, and no others. One that cannot be told of stays as it was told last, so
-    /// that a mistake in its manifest does not take it out of the mesh. One without an address has not started: the
-    /// container runtime brings it to the keeper.
+    /// that a mistake in its manifest does not take it out of the mesh. One without an address has not started (the
+    /// container runtime brings it to the keeper), or is about to end: it stays as it was told last, too.
     mutating func replace(with pods: [EnrolledPod]) -> Steps {
         var steps = Steps()
         var wanted: [WorkloadUID: PodWish] = [:]
-        for pod in pods where !pod.addresses.isEmpty {
+        for pod in pods {
+            guard !pod.addresses.isEmpty else {
+                wanted[pod.uid] = told[pod.uid]
+                continue
+            }
             let wish = PodWish(pod)
             do throws(KeeperError) {
                 _ = try ControllerToKeeper.podWanted(wish).encoded()

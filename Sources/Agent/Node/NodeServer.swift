@@ -77,7 +77,7 @@ final class NodeServer: EventHandler {
         case .podQuestion(let id, let namespace, let name, let uid):
             let question = PodQuestion(id: id, namespace: namespace, name: name, uid: uid)
             delegate.podQuestioned(question) { [keeper] verdict in
-                keeper.send(.podVerdict(Keeper.PodVerdict(id: id, outcome: .init(verdict.outcome))))
+                keeper.send(.podVerdict(.sendable(Keeper.PodVerdict(id: id, outcome: .init(verdict.outcome)))))
             }
         }
     }
@@ -132,6 +132,20 @@ final class NodeServer: EventHandler {
         guard workers.removeValue(forKey: id) != nil else { return }
         publisher.disconnected(id)
         delegate.workerConnected(false)
+    }
+}
+
+extension Keeper.PodVerdict {
+    /// The verdict, or that there is none, if it is over a limit of the message: one that cannot be sent would end the
+    /// channel, and what a pod says of itself must not. The pod does not start then.
+    fileprivate static func sendable(_ verdict: Self) -> Self {
+        do throws(KeeperError) {
+            _ = try ControllerToKeeper.podVerdict(verdict).encoded()
+            return verdict
+        } catch {
+            let reason = "the pod cannot be captured as written: \(error)"
+            return Self(id: verdict.id, outcome: .unknown(reason: reason.fitting))
+        }
     }
 }
 

@@ -10,15 +10,26 @@ internal import XDS
 ///     no certificate ──token──> joined ──> dialling <──> connected
 final class ControllerLink: Sendable {
     /// What happens.
-    enum Event: Sendable {
+    enum Event: Sendable, Equatable {
         case connected
         case received(ChannelMessage)
+        /// The connection is made anew because the node has another certificate: gone for a moment, and nothing is wrong.
+        case reconnecting
         /// There is no connection, and why; told for each attempt.
         case disconnected(String)
+        /// Something is wrong that does not end the connection.
+        case problem(String)
+    }
+
+    /// What the controller told of the mesh's trust last.
+    private struct Trust: Equatable {
+        var bundlePEM: String
+        var revokedSerials: [String]
     }
 
     private struct State {
         var credential: NodeCredential?
+        var trust: Trust?
         var client: ControlPlaneClient?
         var connection: ControllerConnection?
         var running: Task<Void, Never>?
@@ -33,9 +44,8 @@ final class ControllerLink: Sendable {
     private let files: NodeCredentialFiles
     private let state = Mutex(State())
 
-    /// Between attempts to join, and looks whether the certificate is to be renewed.
+    /// Between attempts to join.
     private static let joinRetry = Duration.seconds(2)
-    private static let renewalInterval = Duration.seconds(1)
     private static let renewalRetry = Duration.seconds(5)
     /// The nodes of a mesh do not all follow a new issuer at once.
     private static let followingSpread = 5.0
@@ -47,7 +57,8 @@ final class ControllerLink: Sendable {
         files = NodeCredentialFiles(directory: remote.stateDirectory)
     }
 
-    /// Begins; `onEvent` is called from any thread, one call at a time.
+    /// Begins; `onEvent` is called from any thread. What comes of one stream comes in order, and between `connected` and
+    /// the end of that connection; a session may bring its first messages just before `connected`.
     func start(_ onEvent: @escaping @Sendable (Event) -> Void) {
         state.withLock { state in
             state.onEvent = onEvent
@@ -74,20 +85,99 @@ final class ControllerLink: Sendable {
         client.requestCertificate(request, completion: completion)
     }
 
-    /// The controller told what the mesh trusts and took back, and which certificate signs. A node's certificate of
-    /// another issuer is replaced long before its end: its root may be on its way out.
+    /// The controller told, as it does again and again, what the mesh trusts and took back, and which certificate signs. A
+    /// node's certificate of another issuer is replaced long before its end: its root may be on its way out.
     func authorityReported(bundlePEM: String, revokedSerials: [String], issuerSerial: String?) {
-        guard let credential = state.withLock({ $0.credential }), !bundlePEM.isEmpty else { return }
-        let isOutdated = credential.isOutdated(issuerSerial: issuerSerial)
-        state.withLock { state in
+        guard !bundlePEM.isEmpty else { return }
+        let trust = Trust(bundlePEM: bundlePEM, revokedSerials: revokedSerials)
+        adopt { state in
+            let isOutdated = state.credential?.isOutdated(issuerSerial: issuerSerial) ?? false
             let soon = ContinuousClock.now + .seconds(Double.random(in: 0...Self.followingSpread))
             state.followsAt = isOutdated ? state.followsAt ?? soon : nil
+            guard state.trust != trust else { return nil }
+            state.trust = trust
+            return state.credential
         }
+    }
+
+    // MARK: The credential
+
+    /// Goes on with what `choose` gives, under the trust that was told last; with nil nothing changes. Renewal and trust
+    /// come from different threads, so each is done whole before the other.
+    private func adopt(_ choose: (inout State) -> NodeCredential?) {
         do {
-            use(try credential.trusting(bundlePEM: bundlePEM, revokedSerials: revokedSerials))
+            try state.withLock { state in
+                guard let chosen = choose(&state) else { return }
+                let trusted = try state.trust.map {
+                    try chosen.trusting(bundlePEM: $0.bundlePEM, revokedSerials: $0.revokedSerials)
+                }
+                let credential = trusted ?? chosen
+                state.credential = credential
+                state.client?.replace(credential: credential)
+                try files.save(credential)
+            }
         } catch {
-            tell(.disconnected("the roots that the controller reported cannot be used: \(error)"))
+            tell(
+                .problem("the node's certificate and its roots cannot be used or kept as the controller told: \(error)")
+            )
         }
+    }
+
+    /// Renews the certificate at half of its life; joins again with a token if it ran out meanwhile.
+    private func keepFresh(_ client: ControlPlaneClient) async {
+        var lastProblem: String?
+        while !Task.isCancelled {
+            guard let credential = state.withLock({ $0.credential }) else { return }
+            let now = WallClock.secondsSince1970
+            if now > credential.notAfter, remote.joinTokenFile != nil {
+                do {
+                    let joined = try await join()
+                    // What was told before counts no longer: the mesh may have had other roots since.
+                    adopt { state in
+                        state.trust = nil
+                        return joined
+                    }
+                    lastProblem = nil
+                } catch {
+                    let problem = "the node's certificate has run out, and it cannot join again: \(error)"
+                    if lastProblem != problem { tell(.problem(problem)) }
+                    lastProblem = problem
+                    try? await Task.sleep(for: Self.joinRetry)
+                }
+            } else if isRenewalDue {
+                await renew(client)
+            }
+            // Often enough for the shortest lifetimes.
+            try? await Task.sleep(for: min(.seconds(1), lifetime / 20))
+        }
+    }
+
+    private func renew(_ client: ControlPlaneClient) async {
+        let result = await withCheckedContinuation { continuation in
+            client.renew { continuation.resume(returning: $0) }
+        }
+        switch result {
+        case .success(let renewed):
+            adopt { state in
+                state.followsAt = nil
+                return renewed
+            }
+        // The certificate is good for as long again.
+        case .failure: try? await Task.sleep(for: min(Self.renewalRetry, lifetime / 20))
+        }
+    }
+
+    private var isRenewalDue: Bool {
+        state.withLock { state in
+            guard let credential = state.credential, state.connection != nil else { return false }
+            let isFollowing = state.followsAt.map { $0 <= .now } ?? false
+            return isFollowing || WallClock.secondsSince1970 >= credential.renewalTime
+        }
+    }
+
+    private var lifetime: Duration {
+        let credential = state.withLock { $0.credential }
+        return .seconds(max(1, credential.map { $0.notAfter - $0.notBefore } ?? 1))
     }
 
     // MARK: Running
@@ -104,7 +194,7 @@ final class ControllerLink: Sendable {
         }
         await withTaskGroup { group in
             group.addTask { await client.run() }
-            group.addTask { await self.renewForEver(client) }
+            group.addTask { await self.keepFresh(client) }
         }
     }
 
@@ -149,44 +239,6 @@ final class ControllerLink: Sendable {
         return credential
     }
 
-    private func renewForEver(_ client: ControlPlaneClient) async {
-        while !Task.isCancelled {
-            try? await Task.sleep(for: Self.renewalInterval)
-            guard isRenewalDue else { continue }
-            let result = await withCheckedContinuation { continuation in
-                client.renew { continuation.resume(returning: $0) }
-            }
-            switch result {
-            case .success(let renewed):
-                state.withLock { $0.followsAt = nil }
-                use(renewed)
-            // The certificate is good for as long again.
-            case .failure: try? await Task.sleep(for: Self.renewalRetry)
-            }
-        }
-    }
-
-    private var isRenewalDue: Bool {
-        state.withLock { state in
-            guard let credential = state.credential, state.connection != nil else { return false }
-            let isFollowing = state.followsAt.map { $0 <= .now } ?? false
-            return isFollowing || WallClock.secondsSince1970 >= credential.renewalTime
-        }
-    }
-
-    private func use(_ credential: NodeCredential) {
-        let client = state.withLock { state in
-            state.credential = credential
-            return state.client
-        }
-        do {
-            try files.save(credential)
-        } catch {
-            tell(.disconnected("the node's certificate cannot be kept: \(error)"))
-        }
-        client?.replace(credential: credential)
-    }
-
     private func tell(_ event: Event) {
         state.withLock { $0.onEvent }(event)
     }
@@ -204,6 +256,7 @@ extension ControllerLink: ControlPlaneClientHandler {
 
     func controllerLost(_ error: ControlPlaneError, retryDelay: Duration) {
         state.withLock { $0.connection = nil }
-        tell(.disconnected(error.description))
+        // We ended it ourselves.
+        tell(retryDelay == .zero ? .reconnecting : .disconnected(error.description))
     }
 }

@@ -24,6 +24,8 @@ final class SubscriberProcess {
     private var report = ControllerReport()
     private var questions = PendingQuestions()
     private var certificates = WaitingRequests()
+    private var isConnected = false
+    /// Why there is no connection; nil if there is one, or will be in a moment.
     private var trouble: String? = "not connected yet"
 
     init(_ configuration: AgentConfiguration, _ remote: AgentConfiguration.RemoteController, log: ProcessLog) throws {
@@ -38,17 +40,28 @@ final class SubscriberProcess {
         link = ControllerLink(remote, node: configuration.node, trustDomain: trustDomain)
     }
 
-    /// Serves until the keeper is gone.
-    func run() throws {
-        let server = NodeServer(
-            keeper: MessageSocket(Descriptor(owning: InheritedDescriptor.Controller.keeper)),
-            listener: Descriptor(owning: InheritedDescriptor.Controller.listener), loop: loop, publisher: publisher,
-            log: log, delegate: self)
-        try server.start()
-        nodeServer = server
-        try serveAdmin(Descriptor(owning: InheritedDescriptor.Controller.adminListener))
+    /// Serves, as the child of a keeper, until that is gone.
+    func runInherited() throws {
         // There is no network to listen on: the descriptor is /dev/null.
         _ = Descriptor(owning: InheritedDescriptor.Controller.networkListener)
+        try run(
+            keeper: MessageSocket(Descriptor(owning: InheritedDescriptor.Controller.keeper)),
+            listener: Descriptor(owning: InheritedDescriptor.Controller.listener),
+            adminListener: Descriptor(owning: InheritedDescriptor.Controller.adminListener))
+    }
+
+    /// Serves until the keeper is gone.
+    /// - Parameters:
+    ///   - listener: where workers come, a unix socket that listens.
+    ///   - adminListener: where those come who ask about the whole mesh, a unix socket that listens.
+    func run(
+        keeper: consuming MessageSocket, listener: consuming Descriptor, adminListener: consuming Descriptor
+    ) throws {
+        let server = NodeServer(
+            keeper: keeper, listener: listener, loop: loop, publisher: publisher, log: log, delegate: self)
+        try server.start()
+        nodeServer = server
+        try serveAdmin(adminListener)
         tellReport()
         let ticker = Ticker(loop: loop, interval: .seconds(1)) { [unowned self] in
             certificates.advance(to: loop.now, trouble: trouble ?? "")
@@ -67,17 +80,26 @@ final class SubscriberProcess {
         switch event {
         case .connected:
             log.write(.info, "connected to the controller")
+            isConnected = true
             trouble = nil
             for waiting in certificates.connected() { request(waiting.request, answer: waiting.answer) }
             for request in mesh.connected() { link.send(.discoveryRequest(request)) }
             tellReport()
         case .received(let message): received(message)
+        case .reconnecting: lost("the connection is made anew")
         case .disconnected(let cause):
             if trouble != cause { log.write(.warning, "no controller: \(cause); what is in force stays in force") }
+            lost(cause)
+            guard trouble != cause else { return }
             trouble = cause
-            questions.controllerLost(cause)
             tellReport()
+        case .problem(let text): log.write(.error, text)
         }
+    }
+
+    private func lost(_ cause: String) {
+        isConnected = false
+        questions.controllerLost(cause)
     }
 
     private func received(_ message: ChannelMessage) {
@@ -143,7 +165,7 @@ final class SubscriberProcess {
 
 extension SubscriberProcess: NodeServer.Delegate {
     func certificateRequested(_ request: CertificateRequest, answer: @escaping (CertificateResponse) -> Void) {
-        guard trouble == nil else { return certificates.asked(request, at: loop.now, answer) }
+        guard isConnected else { return certificates.asked(request, at: loop.now, answer) }
         self.request(request, answer: answer)
     }
 
@@ -153,15 +175,15 @@ extension SubscriberProcess: NodeServer.Delegate {
     }
 
     func podQuestioned(_ question: PodQuestion, answer: @escaping (XDS.PodVerdict) -> Void) {
-        guard trouble == nil else {
-            let reason = "the controller cannot be reached: \(trouble ?? "")"
+        guard isConnected else {
+            let reason = "the controller cannot be reached: \(trouble ?? "the connection is made anew")"
             return answer(XDS.PodVerdict(id: question.id, outcome: .unknown(reason: reason)))
         }
         link.send(.podQuestion(questions.asked(question, answer)))
     }
 
     func nodeReported(_ report: NodeReport) {
-        guard trouble == nil else { return }
+        guard isConnected else { return }
         link.send(.nodeReport(report))
     }
 
@@ -169,7 +191,7 @@ extension SubscriberProcess: NodeServer.Delegate {
     func workerConnected(_: Bool) {}
 
     func meshReportRequested(_ id: UInt64, answer: @escaping (MeshReport) -> Void) {
-        guard trouble == nil else { return answer(MeshReport(id: id)) }
+        guard isConnected else { return answer(MeshReport(id: id)) }
         link.send(.meshReportRequest(id: questions.asked(meshReport: id, answer)))
     }
 }

@@ -32,6 +32,9 @@ package struct DirectoryCatalogue: Hashable, Sendable {
 
     package init() {}
 
+    /// How many files are known.
+    package var fileCount: Int { files.count }
+
     /// The files that are known, in no order.
     package var paths: [String] { Array(files.keys) }
 

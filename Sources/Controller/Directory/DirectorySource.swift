@@ -10,6 +10,8 @@ package struct DirectoryUpdate: Hashable, Sendable {
     package var mesh: BuiltMesh
     /// Everything that is wrong now, in the order people read it: files, objects, contradictions between objects.
     package var problems: [ManifestProblem]
+    /// Manifest files in the directory, well or badly read.
+    package var fileCount = 0
 }
 
 /// The mesh as the manifests in a directory describe it: reads them, watches them, keeps the last good state.
@@ -127,6 +129,13 @@ package final class DirectorySource {
         }
     }
 
+    private var emptyDirectoryProblems: [ManifestProblem] {
+        guard tree.catalogue.fileCount == 0 else { return [] }
+        let reason =
+            "holds no manifest: put some there; what a controller that just started finds is not taken for empty"
+        return [ManifestProblem(file: root, reason: reason, severity: .warning)]
+    }
+
     private func publishIfNew() -> DirectoryUpdate? {
         let before = last
         let update = publish()
@@ -140,7 +149,8 @@ package final class DirectorySource {
         let own = [rootProblem].compactMap { $0 } + tree.problems
         last = DirectoryUpdate(
             changes: changes, mesh: assembly.mesh,
-            problems: own + tree.catalogue.problems + assembly.mesh.problems)
+            problems: own + emptyDirectoryProblems + tree.catalogue.problems + assembly.mesh.problems,
+            fileCount: tree.catalogue.fileCount)
         return last
     }
 }
