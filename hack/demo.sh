@@ -24,7 +24,7 @@ USAGE
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
 root=${here%/hack}
 python=/usr/bin/python3
-state=/run/mn-demo
+state=/run/mn-demo prefix=mn-demo
 
 wrong_usage() {
     echo "hack/demo.sh: $1" >&2
@@ -72,6 +72,8 @@ fi
 . "$here/packages.sh"
 # shellcheck source=hack/demo/processes.sh
 . "$here/demo/processes.sh"
+# shellcheck source=hack/demo/step.sh
+. "$here/demo/step.sh"
 # shellcheck source=hack/demo/topology.sh
 . "$here/demo/topology.sh"
 # shellcheck source=hack/demo/pods.sh
@@ -117,29 +119,6 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 # --- steps
-
-failed=0 passed=0
-# Runs a step and prints its line; $1 is what it shows, the rest the command.
-step() {
-    local title=$1 begin=$EPOCHREALTIME mark=✓
-    shift
-    note=""
-    if "$@" >"$work/step.log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        mark=✗ failed=$((failed + 1))
-    fi
-    printf '%s %s (%d ms)%s\n' "$mark" "$title" "$(milliseconds_since "$begin")" "${note:+: $note}"
-    [[ $mark == ✓ ]] || tail -n 15 "$work/step.log" | sed 's/^/    /'
-    [[ $mark == ✓ ]]
-}
-
-# A step without which the others make no sense.
-first() {
-    step "$@" && return 0
-    echo "The rest needs this; ending."
-    exit 1
-}
 
 # The plugin is linked statically: it must run on a host that has none of the libraries.
 build() {

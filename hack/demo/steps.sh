@@ -3,34 +3,11 @@
 # says is true. It may set `note`, which is printed after the line.
 # shellcheck disable=SC2154,SC2034  # work, binary, ... are set by demo.sh, and it reads note
 
-note=""
 api_v4=10.240.2.10 api_v6=fd00:240:0:2::10
 archive_v4=10.240.2.13 archive_v6=fd00:240:0:2::13
 api_service_v4=10.240.100.10 api_service_v6=fd00:240:0:100::10
 cache_service=10.240.100.11
 mail_service=10.240.100.12
-
-# A word that nothing else on this machine contains.
-make_canary() { echo "canary-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"; }
-
-# Milliseconds since $1, an earlier $EPOCHREALTIME.
-milliseconds_since() {
-    local now=$EPOCHREALTIME
-    echo $(((${now/[.,]/} - ${1/[.,]/}) / 1000))
-}
-
-# Tries "$@" every 20 ms until it succeeds; fails after $1 seconds. Every wait of the demo is one for an event.
-wait_until() {
-    local limit=$(($1 * 1000)) start=$EPOCHREALTIME
-    shift
-    until "$@" >/dev/null 2>&1; do
-        if (($(milliseconds_since "$start") > limit)); then
-            echo "still not true after $limit ms: $*"
-            return 1
-        fi
-        read -r -t 0.02 <>"$work/never" || true
-    done
-}
 
 # One GET from pod $1 of URL $2; prints the body. Takes $3 seconds at most.
 get() { in_namespace "$1" curl -sS --globoff --fail --max-time "${3:-5}" "$2"; }
