@@ -51,6 +51,16 @@ import XDS
         facts.controllerTrouble = "the controller does not answer"
         #expect(codes == ["MN2004"])
         #expect(severities == [.error])
+        #expect(!facts.isDialling)
+    }
+
+    @Test mutating func `is not a controller that a worker which has just begun still dials`() {
+        facts.controllerTrouble = "the controller's process on this node does not answer"
+        facts.workerStarted = facts.now - 3
+        #expect(facts.all.isEmpty)
+        #expect(facts.isDialling)
+        facts.workerStarted = facts.now - 4
+        #expect(codes == ["MN2004"])
     }
 
     @Test mutating func `is configuration that does not come, once a start has had its time`() {
@@ -159,7 +169,7 @@ import XDS
 
     @Test mutating func `has the errors first`() {
         facts.keeper = Self.keeper(restarts: 1, exemption: .mark)
-        facts.workerStarted = facts.now
+        facts.workerStarted = facts.now - 4
         facts.controllerTrouble = "the controller does not answer"
         facts.certificates = [Self.certificate(.unavailable, error: "no")]
         #expect(severities == [.error, .error, .warning, .warning])

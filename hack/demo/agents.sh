@@ -57,8 +57,12 @@ import json, sys
 print(eval("(" + sys.argv[1] + ")", {"it": json.load(sys.stdin)}))' "$expression"
 }
 
-# The process that carries the traffic of node $1.
-worker_of() { query "$1" 'it["agent"]["worker"]["pid"]' status --local; }
+# The process that carries the traffic of node $1, whatever else `status` thinks of the node.
+worker_of() {
+    local pid
+    pid=$(query "$1" 'it["agent"]["worker"]["pid"]' status --local) || true
+    [[ $pid =~ ^[0-9]+$ ]] && echo "$pid"
+}
 
 # Whether node $1 sees the whole mesh, healthy, with $2 and $3 pods captured on the nodes A and B.
 sees_whole_mesh() {

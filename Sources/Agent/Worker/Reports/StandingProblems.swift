@@ -41,12 +41,18 @@ struct StandingProblems {
     /// A restart is told for this long, in seconds: until people who look because of it have seen it.
     private static let restartIsNews: Int64 = 900
 
+    /// A worker that goes on with what its predecessor knew has dialled by then, in seconds.
+    private static let diallingTime: Int64 = 3
+
+    /// Whether the controller is not there yet because this worker has only just begun, as after an upgrade.
+    var isDialling: Bool { controllerTrouble != nil && now - workerStarted <= Self.diallingTime }
+
     private var processProblems: [Problem] {
         var problems: [Problem] = []
         if !hasSnapshot {
             let isLate = now - workerStarted > Self.configurationDeadline
             if isLate || controllerTrouble != nil { problems.append(configurationMissing) }
-        } else if let controllerTrouble {
+        } else if let controllerTrouble, !isDialling {
             problems.append(controllerDown(controllerTrouble))
         }
         if let clockProblem {

@@ -11,19 +11,21 @@ extension WorkerProcess {
     var time: Timestamp { Timestamp(secondsSince1970: WallClock.secondsSince1970) }
 
     var statusReport: StatusReport {
-        let problems = standingProblems.all
+        let standing = standingProblems
+        let problems = standing.all
         let manifests = manifestProblems
         return StatusReport(
             version: MeshnodeVersion.current, trustDomain: configuration.trustDomain, time: time,
             node: configuration.node,
-            verdict: .init(problems, manifests, isReady: notReadyReason == nil), controller: controllerStatus,
+            verdict: .init(problems, manifests, isReady: notReadyReason == nil),
+            controller: controllerStatus(isDialling: standing.isDialling),
             certificateAuthority: authorityStatus, agent: agentStatus,
             pods: podsStatus, traffic: trafficStatus, problems: problems, manifestProblems: manifests)
     }
 
-    private var controllerStatus: ControllerStatus {
+    private func controllerStatus(isDialling: Bool) -> ControllerStatus {
         ControllerStatus(
-            state: controllerTrouble == nil ? .connected : hasSnapshot ? .lost : .connecting,
+            state: controllerTrouble == nil ? .connected : hasSnapshot && !isDialling ? .lost : .connecting,
             source: configuration.isControllerElsewhere ? configuration.controllerPlace : "embedded",
             manifests: configuration.isControllerElsewhere ? "" : configuration.controllerPlace,
             snapshotVersion: controllerVersion,
