@@ -64,6 +64,28 @@ let harnesses: [Target] =
             exclude: ["Corpus", "FailCases"], swiftSettings: houseForTests)
     }
 
+/// Microbenchmarks, for hack/microbench.sh alone: what they need is neither fetched nor built otherwise.
+let measuresMicro = Context.environment["MESHNODE_BENCHMARKS"] != nil
+// Without its traits it puts nothing between the program and its allocator.
+let microPackages: [Package.Dependency] =
+    measuresMicro ? [.package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: [])] : []
+let microTargets: [Target] =
+    measuresMicro
+    ? [
+        .target(
+            name: "MicroSubjects",
+            dependencies: ["Telemetry", "Tunnel", "TLS", "HTTP", "Mesh", "Addressing", "Bytes", "TestSupport"],
+            path: "Benchmarks/Micro/Subjects", swiftSettings: houseForTests),
+        .executableTarget(
+            name: "MicroCounted", dependencies: ["MicroSubjects"], path: "Benchmarks/Micro/Counted",
+            swiftSettings: houseForTests),
+        // The library's plugin wants a folder right below Benchmarks.
+        .executableTarget(
+            name: "MicroTimed", dependencies: ["MicroSubjects", product("Benchmark", "benchmark")],
+            path: "Benchmarks/Micro", exclude: ["Subjects", "Counted", "thresholds.json"], sources: ["Timed"],
+            swiftSettings: houseForTests, plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+    ] : []
+
 let package = Package(
     name: "meshnode",
     products: [
@@ -84,7 +106,7 @@ let package = Package(
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
         .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-    ],
+    ] + microPackages,
     targets: [
         // System libraries: each is imported by exactly one Swift target.
         .systemLibrary(name: "CLinux"),
@@ -174,6 +196,11 @@ let package = Package(
             name: "PolicyVerdicts", dependencies: ["Controller", "Resources", "Mesh", "Addressing"],
             path: "Fuzz/PolicyVerdicts", swiftSettings: house),
 
+        // meshnode-load: client, server and plain relay of hack/bench.sh.
+        .executableTarget(
+            name: "meshnode-load", dependencies: ["Kernel", "Addressing", "Bytes"], path: "Benchmarks/Load",
+            swiftSettings: house),
+
         // Tests.
         .target(
             name: "TestSupport", dependencies: ["Addressing"], path: "Tests/TestSupport", swiftSettings: houseForTests),
@@ -223,5 +250,5 @@ let package = Package(
             name: "NodeTests",
             dependencies: ["TestSupport", "Kernel", "Capture", "Keeper", "Mesh", "Addressing"],
             swiftSettings: houseForTests),
-    ] + harnesses
+    ] + harnesses + microTargets
 )
