@@ -13,6 +13,7 @@ import Testing
 
     @Test(arguments: [
         ["bogus"], ["agent"], ["agent", "--config", ""], ["agent", "--config", "d", "--loops", "0"],
+        ["agent", "--config", "d", "--loops", "\(AgentConfiguration.mostLoops + 1)"],
         ["agent", "--config", "d", "--ca-cert", "c"], ["agent", "--config", "d", "--ca-chain", "c"],
         ["agent", "--config", "d", "--metrics-port", "65536"], ["agent", "--config", "d", "--trust-domain", "Cluster"],
         ["agent", "--config", "d", "--log-format", "xml"], ["agent", "--config", "d", "--drain-deadline", "5"],
@@ -77,6 +78,12 @@ import Testing
                     logFormat: .json, logLevel: .debug, metricsPort: 1, readinessPort: 2, drainDeadlineSeconds: 300,
                     withdrawsOnExit: true, takesOver: true)
             ])
+    }
+
+    @Test func `may ask for as many loops as a worker can have`() {
+        for loops in [1, AgentConfiguration.mostLoops] {
+            #expect(run("agent", "--config", "d", "--loops", "\(loops)").transcript.agents.map(\.loops) == [loops])
+        }
     }
 
     @Test func `that starts an agent with nothing but a directory gets the defaults`() {

@@ -1,3 +1,5 @@
+internal import Keeper
+
 /// What `meshnode agent` was asked to do: the command line, parsed once. The agent passes each part only the few
 /// fields that it needs.
 package struct AgentConfiguration: Codable, Sendable, Equatable {
@@ -11,7 +13,7 @@ package struct AgentConfiguration: Codable, Sendable, Equatable {
     package var rootNamespaces: [String]
     /// Where the agent's sockets and its lock are.
     package var runDirectory: String
-    /// Event loops of the worker; nil for one per core that it may use.
+    /// Event loops of the worker, from 1 through `mostLoops`; nil for one per core that it may use.
     package var loops: Int?
     /// Form of the log on standard error and of the access log on standard output.
     package var logFormat: LogFormat
@@ -66,6 +68,9 @@ package struct AgentConfiguration: Codable, Sendable, Equatable {
         case .remote: true
         }
     }
+
+    /// The most event loops that a worker can have.
+    package static let mostLoops = InheritedDescriptor.maxLoops
 
     /// Path of the socket that the commands ask.
     package var socketPath: String { "\(runDirectory)/agent.sock" }

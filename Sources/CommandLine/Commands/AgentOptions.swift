@@ -152,7 +152,10 @@ struct NodeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where the agent's sockets are.", valueName: "dir"))
     var runDirectory = "/run/meshnode"
 
-    @Option(help: ArgumentHelp("Event loops of the worker (default: one per core that it may use).", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Event loops of the worker, from 1 through \(AgentConfiguration.mostLoops) (default: one per core that it may "
+                + "use). Each is a thread.", valueName: "n"))
     var loops: Int?
 
     @Option(
@@ -170,7 +173,8 @@ struct NodeOptions: ParsableArguments {
 
     func validate() throws {
         try TrustDomainOption.validate(trustDomain)
-        if let loops, !(1...256).contains(loops) { throw ValidationError("--loops is from 1 through 256.") }
+        let most = AgentConfiguration.mostLoops
+        if let loops, !(1...most).contains(loops) { throw ValidationError("--loops is from 1 through \(most).") }
         guard !runDirectory.isEmpty else { throw ValidationError("--run-directory needs a directory.") }
         guard node != "" else { throw ValidationError("--node needs a name.") }
     }
