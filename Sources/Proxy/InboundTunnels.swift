@@ -25,6 +25,9 @@ final class InboundTunnels: TunnelAcceptor.Delegate {
                 TunnelFailure(.limitMemory, MemoryBudget.text(of: reached), mayRetryElsewhere: true), of: tunnel)
         }
         if let failure = acceptor.accept(socket, as: identity, tunnel) { tunnelFailed(failure, of: tunnel) }
+        proxy?.tellLoad()
+        // One that came back from another loop meanwhile.
+        if proxy?.isDraining ?? false { acceptor.drain() }
     }
 
     func drain() { acceptor.drain() }

@@ -39,9 +39,9 @@ final class LocalPod: TimerHandler {
     /// Takes the pod's three listeners and starts to wait for its record. Called once.
     func start(outbound: consuming Descriptor, inboundPlaintext: consuming Descriptor, hbone: consuming Descriptor) {
         listeners = [
-            PodListener(outbound, loop: proxy.loop) { [unowned self] in acceptOutbound($0, $1) },
-            PodListener(inboundPlaintext, loop: proxy.loop) { [unowned self] in acceptPlaintext($0, $1) },
-            PodListener(hbone, loop: proxy.loop) { [unowned self] in acceptTunnel($0, $1) },
+            PodListener(outbound, loop: proxy.loop) { [unowned self] in accepted($0, $1, .outbound) },
+            PodListener(inboundPlaintext, loop: proxy.loop) { [unowned self] in accepted($0, $1, .plaintext) },
+            PodListener(hbone, loop: proxy.loop) { [unowned self] in accepted($0, $1, .hbone) },
         ]
         wait()
         refresh()
@@ -99,7 +99,23 @@ final class LocalPod: TimerHandler {
 
     // MARK: Accepting
 
-    private func acceptOutbound(_ socket: consuming TCPSocket, _ client: SocketAddress) {
+    /// It serves what comes.
+    var isAccepting: Bool { listeners.first?.isOpen ?? false }
+
+    private func accepted(_ socket: consuming TCPSocket, _ client: SocketAddress, _ port: PodPort) {
+        proxy.place(socket, from: client, to: port, of: self)
+    }
+
+    /// Serves a connection that was accepted at `port`, by this loop or another.
+    func serve(_ socket: consuming TCPSocket, from client: SocketAddress, at port: PodPort) {
+        switch port {
+        case .outbound: serveOutbound(socket, client)
+        case .plaintext: servePlaintext(socket, client)
+        case .hbone: serveTunnel(socket, client)
+        }
+    }
+
+    private func serveOutbound(_ socket: consuming TCPSocket, _ client: SocketAddress) {
         guard let destination = socket.originalDestination(client: client) else {
             // Somebody connected to the port itself; there is nowhere to go.
             return socket.setResetOnClose()
@@ -113,7 +129,7 @@ final class LocalPod: TimerHandler {
         connection.start()
     }
 
-    private func acceptPlaintext(_ socket: consuming TCPSocket, _ client: SocketAddress) {
+    private func servePlaintext(_ socket: consuming TCPSocket, _ client: SocketAddress) {
         guard let destination = socket.originalDestination(client: client) else { return socket.setResetOnClose() }
         let stream = StreamSocket(accepted: socket, loop: proxy.loop, pool: proxy.resources.pendingPool)
         let connection = InboundPlaintextConnection(
@@ -124,7 +140,7 @@ final class LocalPod: TimerHandler {
         connection.start()
     }
 
-    private func acceptTunnel(_ socket: consuming TCPSocket, _ client: SocketAddress) {
+    private func serveTunnel(_ socket: consuming TCPSocket, _ client: SocketAddress) {
         guard let local = socket.localAddress() else { return }
         let tunnel = AcceptedTunnel(
             workload: uid, enrolment: enrolment, client: ClientAddress(client), localAddress: local.ip)

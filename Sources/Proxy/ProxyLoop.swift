@@ -23,6 +23,9 @@ package final class ProxyLoop {
     let patience: Duration
     let settings: ProxySettings
     let limits: LimitLedger
+    let balance: LoopBalance
+    /// What this loop carries, as the others see it.
+    let seat: LoopSeat
     private var memory: MemoryShare
     private let index: UInt64
     private let order: (WorkloadUID, IPAddress.Family, Int) -> Void
@@ -38,6 +41,12 @@ package final class ProxyLoop {
     private var withdrawn: Set<WorkloadUID> = []
     private var onDrained: [() -> Void] = []
     private var drainDeadline: DrainDeadline?
+    /// Whose connections are under way to other loops, by number.
+    private var handedOver: [UInt64: LocalPod] = [:]
+    private var handOverCount: UInt64 = 0
+    /// As told to `seat`.
+    private var toldConnections = 0
+    private var toldTunnels = 0
     /// Since the socket stocks were asked to shrink.
     private var ticks = 0
     var load = EndpointLoad()
@@ -48,11 +57,12 @@ package final class ProxyLoop {
     ///   - patience: how long a pod's own record and certificate may lag its first packet.
     ///   - settings: how long everything else may take.
     ///   - limits: the same for all loops of the worker.
+    ///   - balance: the same for all loops of the worker.
     ///   - orderSockets: asks the keeper for more sockets of a pod; they come by `socketsArrived`.
     package init(
         index: Int, loop: EventLoop, journal: ConnectionJournal, wallClock: @escaping () -> Int64,
         patience: Duration = .seconds(5), settings: ProxySettings = ProxySettings(),
-        limits: LimitLedger,
+        limits: LimitLedger, balance: LoopBalance = LoopBalance(),
         orderSockets: @escaping (WorkloadUID, IPAddress.Family, Int) -> Void
     ) {
         self.index = UInt64(index)
@@ -62,6 +72,8 @@ package final class ProxyLoop {
         self.patience = patience
         self.settings = settings
         self.limits = limits
+        self.balance = balance
+        seat = balance.join(loop)
         connectionCount = UInt64(clamping: wallClock()) << 24
         memory = MemoryShare(of: limits.memory)
         order = orderSockets
@@ -76,6 +88,7 @@ package final class ProxyLoop {
                 resetBudgets: ResetBudgets(burst: settings.resetBurst, perSecond: settings.resetsPerSecond),
                 wallClock: wallClock))
         inboundTunnels.proxy = self
+        seat.taken(by: self)
         tunnels.onLinkEnded = { [unowned self] in tunnelEnded() }
         tunnels.onAbuse = { [journal] in journal.abused($0) }
     }
@@ -218,12 +231,32 @@ package final class ProxyLoop {
 
     func begin(_ connection: any ProxiedConnection) {
         connections[connection.id] = connection
+        tellLoad()
     }
 
     func ended(_ connection: any ProxiedConnection) {
         connections[connection.id] = nil
+        tellLoad()
         finishDrainIfEmpty()
     }
+
+    /// The other loops see how many connections and tunnels there are here.
+    func tellLoad() {
+        seat.add(connections.count - toldConnections, .connections)
+        toldConnections = connections.count
+        seat.add(inboundTunnels.count - toldTunnels, .tunnels)
+        toldTunnels = inboundTunnels.count
+    }
+
+    /// A connection of `pod` goes to another loop; its number.
+    func handedOver(_ pod: LocalPod) -> UInt64 {
+        handOverCount &+= 1
+        handedOver[handOverCount] = pod
+        return handOverCount
+    }
+
+    /// The other loop has answered; whose connection it was.
+    func handOverAnswered(_ number: UInt64) -> LocalPod? { handedOver.removeValue(forKey: number) }
 
     /// Connections that are open or on the way, for tests.
     var currentCount: Int { connections.count }
@@ -279,11 +312,15 @@ package final class ProxyLoop {
         inboundTunnels.shutDown()
     }
 
-    func tunnelEnded() { finishDrainIfEmpty() }
+    func tunnelEnded() {
+        tellLoad()
+        finishDrainIfEmpty()
+    }
 
-    private func finishDrainIfEmpty() {
+    func finishDrainIfEmpty() {
         // Without connections a tunnel may still hold their last bytes; it ends when they are out.
-        guard !onDrained.isEmpty, connections.isEmpty, tunnels.isQuiet, inboundTunnels.isQuiet else { return }
+        guard !onDrained.isEmpty, connections.isEmpty, handedOver.isEmpty, tunnels.isQuiet, inboundTunnels.isQuiet
+        else { return }
         drainDeadline?.cancel()
         drainDeadline = nil
         let waiting = onDrained

@@ -20,9 +20,12 @@ final class LoopRunner: @unchecked Sendable {
     /// How often open connections tell what they carried.
     private static let countingInterval = Duration.seconds(2)
 
-    /// - Parameter limits: the same for all loops of the worker.
+    /// - Parameters:
+    ///   - limits: the same for all loops of the worker.
+    ///   - balance: the same for all loops of the worker.
     init(
-        index: Int, channel socket: consuming MessageSocket, journal: ConnectionJournal, limits: LimitLedger
+        index: Int, channel socket: consuming MessageSocket, journal: ConnectionJournal, limits: LimitLedger,
+        balance: LoopBalance
     ) throws {
         self.index = index
         let loop = try EventLoop()
@@ -30,7 +33,8 @@ final class LoopRunner: @unchecked Sendable {
         self.loop = loop
         self.channel = channel
         proxy = ProxyLoop(
-            index: index, loop: loop, journal: journal, wallClock: { WallClock.secondsSince1970 }, limits: limits
+            index: index, loop: loop, journal: journal, wallClock: { WallClock.secondsSince1970 }, limits: limits,
+            balance: balance
         ) { uid, family, count in
             channel.send(.requestSockets(uid, family, count: min(count, MessageLimits.sockets)))
         }

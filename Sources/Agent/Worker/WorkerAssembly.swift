@@ -17,11 +17,12 @@ enum WorkerAssembly {
         telemetry.registry.add(limits)
         telemetry.registry.add(ProcessMetrics())
         let count = min(configuration.loops ?? CurrentProcess.usableCores, InheritedDescriptor.maxLoops)
+        let balance = LoopBalance()
         let runners = try (0..<count).map { index in
             try LoopRunner(
                 index: index,
                 channel: MessageSocket(Descriptor(owning: InheritedDescriptor.Worker.firstLoop + Int32(index))),
-                journal: telemetry.journal, limits: limits)
+                journal: telemetry.journal, limits: limits, balance: balance)
         }
         let worker = try WorkerProcess(
             configuration, control: MessageSocket(Descriptor(owning: InheritedDescriptor.Worker.control)),
