@@ -24,7 +24,7 @@ USAGE
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
 root=${here%/hack}
 python=/usr/bin/python3
-state=/run/mn-demo prefix=mn-demo
+state=/run/mn-demo netns_prefix=mn-demo
 
 wrong_usage() {
     echo "hack/demo.sh: $1" >&2

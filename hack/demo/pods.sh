@@ -46,7 +46,7 @@ write_network() {
 chain() {
     local command=$1 name=${2%:*} node=${2#*:}
     in_namespace "$node" "$python" "$here/cni-chain.py" "$work/node-$node/net.d/10-demo.conflist" "$command" \
-        "$(sandbox_id "$name")" "/run/netns/$prefix-$name" --path "$cni_plugins:$(dirname "${binary:-/}")" \
+        "$(sandbox_id "$name")" "/run/netns/$netns_prefix-$name" --path "$cni_plugins:$(dirname "${binary:-/}")" \
         --state "$work/node-$node/results" --time \
         --pod "$(pod_field "$name" namespace)/$name" --uid "$(pod_field "$name" uid)"
 }
@@ -62,7 +62,7 @@ sandbox_id() { pod_field "$1" uid | sha256sum | cut -c-64; }
 # Where cgroups of version 2 are on this machine, in a directory of the demo's own; nothing if there are none.
 cgroups_directory() {
     local mount
-    mount=$(findmnt --noheadings --first-only --types cgroup2 --output TARGET) && echo "$mount/$prefix"
+    mount=$(findmnt --noheadings --first-only --types cgroup2 --output TARGET) && echo "$mount/$netns_prefix"
 }
 
 # The cgroup of the container of pod $1, with the pod's uid in its path as a kubelet puts it; nothing if there are none.
@@ -99,7 +99,7 @@ delete_cgroups() {
 
 # A sandbox for pod $1, and the process that keeps it.
 make_sandbox() {
-    ip netns add "$prefix-$1" && ip -n "$prefix-$1" link set lo up &&
+    ip netns add "$netns_prefix-$1" && ip -n "$netns_prefix-$1" link set lo up &&
         in_namespace "$1" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad' &&
         start_in_pod "$1" /dev/null sleep infinity
 }

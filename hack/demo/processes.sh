@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154  # state and prefix are set by demo.sh
+# shellcheck shell=bash disable=SC2154  # state and netns_prefix are set by demo.sh
 # Starts the demo's processes, and ends those and no others; sourced by demo.sh.
 
 children=()
@@ -11,7 +11,7 @@ start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 start() {
     local namespace=$1 log=$2
     shift 2
-    setsid nsenter --net="/run/netns/$prefix-$namespace" "$@" >"$log" 2>&1 </dev/null &
+    setsid nsenter --net="/run/netns/$netns_prefix-$namespace" "$@" >"$log" 2>&1 </dev/null &
     started=$!
     children+=("$started")
     echo "$started $(start_time "$started")" >>"$state/processes"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154  # prefix is set by demo.sh
+# shellcheck shell=bash disable=SC2154  # netns_prefix is set by demo.sh
 # The demo's machines: two nodes, each a network namespace with a bridge for its pods; sourced by demo.sh.
 #
 #   mn-demo-a  10.240.0.1  fd00:240::1  ─── veth ───  mn-demo-b  10.240.0.2  fd00:240::2
@@ -11,17 +11,17 @@
 # The nodes are made here, the pods by pods.sh, which calls CNI plugins as a container runtime does.
 # Nothing answers for the services' addresses (10.240.100.x, fd00:240:0:100::x): only the mesh knows them.
 
-# Runs a command in the network namespace $prefix-$1. (`ip netns exec` would also remount /sys and hide the cgroups.)
+# Runs a command in the network namespace $netns_prefix-$1. (`ip netns exec` would also remount /sys and hide the cgroups.)
 in_namespace() {
     local name=$1
     shift
-    nsenter --net="/run/netns/$prefix-$name" "$@"
+    nsenter --net="/run/netns/$netns_prefix-$name" "$@"
 }
 
 # The names of the demo's namespaces that exist.
 demo_namespaces() {
     local path
-    for path in "/run/netns/$prefix-"*; do
+    for path in "/run/netns/$netns_prefix-"*; do
         [[ -e $path ]] && echo "${path##*/}"
     done
 }
@@ -29,17 +29,17 @@ demo_namespaces() {
 make_nodes() {
     local node
     for node in a b; do
-        ip netns add "$prefix-$node" || return 1
+        ip netns add "$netns_prefix-$node" || return 1
         # The kernel's files of a namespace show through whoever is in it. Without duplicate address detection the
         # bridge's addresses can be used at once.
         in_namespace "$node" sh -c '
             echo 1 >/proc/sys/net/ipv4/ip_forward &&
             echo 1 >/proc/sys/net/ipv6/conf/all/forwarding &&
             echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad' || return 1
-        ip -n "$prefix-$node" link set lo up || return 1
+        ip -n "$netns_prefix-$node" link set lo up || return 1
     done
-    ip -n "$prefix-a" link add uplink type veth peer name uplink netns "$prefix-b" &&
-        ip -n "$prefix-a" -batch - <<-'BATCH' && ip -n "$prefix-b" -batch - <<-'BATCH'
+    ip -n "$netns_prefix-a" link add uplink type veth peer name uplink netns "$netns_prefix-b" &&
+        ip -n "$netns_prefix-a" -batch - <<-'BATCH' && ip -n "$netns_prefix-b" -batch - <<-'BATCH'
 			addr add 10.240.0.1/24 dev uplink
 			addr add fd00:240::1/64 dev uplink nodad
 			link set uplink up
