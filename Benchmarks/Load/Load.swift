@@ -25,7 +25,8 @@ enum Load {
             let report = try run(work, &options)
             report?.print()
         } catch {
-            StandardStream.error.write(Array("meshnode-load: \(error)\n\(error is LoadUsageError ? usage + "\n" : "")".utf8))
+            StandardStream.error.write(
+                Array("meshnode-load: \(error)\n\(error is LoadUsageError ? usage + "\n" : "")".utf8))
             CurrentProcess.exitNow(code: error is LoadUsageError ? 64 : 1)
         }
     }

@@ -54,7 +54,9 @@ struct LoadOptions {
     }
 
     private mutating func value(_ name: String) throws(LoadUsageError) -> String {
-        guard let value = values.removeValue(forKey: name) else { throw LoadUsageError(message: "'\(work)' needs \(name)") }
+        guard let value = values.removeValue(forKey: name) else {
+            throw LoadUsageError(message: "'\(work)' needs \(name)")
+        }
         return value
     }
 }

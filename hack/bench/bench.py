@@ -1,0 +1,101 @@
+"""What meshnode's data plane costs, beside Envoy's; see hack/bench.sh."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+
+import report
+import works
+from candidates import Candidate, Envoy, Meshnode, Relay
+from certificates import Authority
+from machines import BenchError, Cgroups, Machines, run
+
+
+class Bench:
+    """What the kinds of work share."""
+
+    def __init__(self, options, work):
+        self.options, self.work = options, work
+        self.binary, self.load, self.envoy = options.binary, options.load, options.envoy
+        self.machines, self.cgroups = Machines(), Cgroups()
+        self.candidates = []
+
+    def start(self):
+        self.machines.make_nodes()
+        authority = f"{self.work}/authority"
+        os.mkdir(authority, 0o700)
+        self.authority = Authority(authority)
+        self.authority.workload("web", "shop")
+        self.authority.workload("api", "pay")
+        os.link(self.authority.path("root.crt"), self.authority.path("root.pem"))
+        for kind in (Candidate, Relay, Envoy, Meshnode):
+            candidate = kind(self)
+            self.candidates.append(candidate)
+            candidate.start()
+
+    def remove(self):
+        self.machines.remove()
+        self.cgroups.remove()
+
+    def say(self, text):
+        print(text, flush=True)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    for name in ("--binary", "--load", "--envoy"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", action="append", choices=list(works.WORKS))
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--json")
+    parser.add_argument("--plot")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    rounds = options.rounds or (3 if options.quick else 5)
+    wanted = options.only or list(works.WORKS)
+    begin = time.monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
+    with tempfile.TemporaryDirectory(prefix="mn-bench-", ignore_cleanup_errors=True) as work:
+        os.chmod(work, 0o755)
+        bench = Bench(options, work)
+        try:
+            bench.start()
+            bench.say(f"{len(bench.candidates)} candidates are up after {time.monotonic() - begin:.0f} s")
+            results = works.measure(bench, wanted, rounds)
+            results["environment"] = report.environment(bench)
+        except BaseException:
+            show_logs(work)
+            raise
+        finally:
+            bench.remove()
+    results["seconds"] = round(time.monotonic() - begin)
+    print(report.table(results))
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(results, file, indent=2)
+            file.write("\n")
+    return 0
+
+
+def show_logs(work):
+    for name in ("agent-a.log", "agent-b.log", "envoy/outbound.log", "envoy/inbound.log"):
+        path = f"{work}/{name}"
+        if os.path.exists(path):
+            with open(path, errors="replace") as file:
+                print(f"--- the end of {name}\n{file.read()[-1500:]}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BenchError as error:
+        sys.exit(f"hack/bench.sh: {error}")

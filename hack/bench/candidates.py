@@ -1,0 +1,191 @@
+"""Those that are compared. Each has pods of its own, alike in all but the mesh: `web-NAME` on node a with the client,
+`api-NAME` on node b with the server."""
+
+import json
+import os
+import string
+import subprocess
+
+from machines import PREFIX, BenchError, inside, run, until
+
+SERVER_PORT = 7000
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONTROLLER = "10.252.0.1:15012"
+
+
+class Candidate:
+    """No proxy at all: how far the machine goes."""
+
+    name, number = "direct", 10
+
+    def __init__(self, bench):
+        self.bench, self.machines = bench, bench.machines
+        self.client, self.server = f"10.252.1.{self.number}", f"10.252.2.{self.number}"
+        self.cgroups = []
+
+    def cgroup(self, side):
+        group = self.bench.cgroups.make(f"{self.name}-{side}")
+        self.cgroups.append(group)
+        return group
+
+    def start(self):
+        self.machines.make_pod(f"web-{self.name}", "a", self.client)
+        self.machines.make_pod(f"api-{self.name}", "b", self.server)
+        self.start_server(f"api-{self.name}", self.server)
+        self.start_proxies()
+
+    def start_server(self, pod, address, port=SERVER_PORT):
+        self.machines.spawn_listener(pod, [self.bench.load, "serve", "--at", f"{address}:{port}"])
+
+    def start_proxies(self):
+        pass
+
+    def cpu_seconds(self):
+        return sum(group.cpu_seconds() for group in self.cgroups)
+
+    def memory(self, field="Rss"):
+        return sum(group.memory(field) for group in self.cgroups)
+
+
+class Relay(Candidate):
+    """Two processes in the path that only copy."""
+
+    name, number = "relay", 20
+
+    def start_proxies(self):
+        self.machines.spawn_listener(
+            f"web-{self.name}", [self.bench.load, "relay", "--at", "0.0.0.0:15001", "--original-destination-port", "15008"],
+            cgroup=self.cgroup("client"))
+        self.machines.spawn_listener(
+            f"api-{self.name}",
+            [self.bench.load, "relay", "--at", f"{self.server}:15008", "--to", f"{self.server}:{SERVER_PORT}"],
+            cgroup=self.cgroup("server"))
+        self.machines.redirect(f"web-{self.name}", SERVER_PORT, 15001)
+
+
+class Envoy(Candidate):
+    name, number = "envoy", 30
+
+    def start_proxies(self):
+        directory = f"{self.bench.work}/envoy"
+        os.mkdir(directory)
+        for name in ("web.pem", "web.key", "api.pem", "api.key", "root.pem"):
+            os.link(self.bench.authority.path(name), f"{directory}/{name}")
+        for side, pod in (("outbound", "web"), ("inbound", "api")):
+            with open(f"{HERE}/envoy/{side}.yaml") as file:
+                text = string.Template(file.read()).substitute(directory=directory, server=self.server)
+            with open(f"{directory}/{side}.yaml", "w") as file:
+                file.write(text)
+            self.machines.spawn(
+                f"{pod}-{self.name}",
+                [self.bench.envoy, "--config-path", f"{directory}/{side}.yaml", "--concurrency", "1",
+                 "--use-dynamic-base-id", "--log-level", "warning"],
+                log=f"{directory}/{side}.log", cgroup=self.cgroup("client" if side == "outbound" else "server"))
+        self.machines.redirect(f"web-{self.name}", SERVER_PORT, 15001)
+        for pod, port in (("web", 15001), ("api", 15008)):
+            until(f"Envoy listens on {port}", 20, lambda: f":{port} " in run(*inside(f"{pod}-{self.name}", "ss", "-Hltn")))
+
+    def cipher(self):
+        with open(f"{self.bench.work}/envoy/inbound-access.log") as file:
+            return file.readline().split("cipher=")[1].split()[0]
+
+
+class Meshnode(Candidate):
+    """The agent on each node, with everything switched on."""
+
+    name, number = "meshnode", 40
+    near = "10.252.1.41"
+
+    def start_proxies(self):
+        # A second server on the client's node, for the work within one node.
+        self.machines.make_pod("near-meshnode", "a", self.near)
+        self.start_server("near-meshnode", self.near)
+        directory = f"{self.bench.work}/manifests"
+        os.mkdir(directory)
+        manifests = [namespace("shop"), namespace("pay"),
+                     pod("web", "shop", "node-a", self.client), pod("api", "pay", "node-b", self.server),
+                     pod("near", "pay", "node-a", self.near, account="api")]
+        manifests += [policy(number, f"other-{number}" if number < 9 else "web") for number in range(10)]
+        put(directory, "mesh.yaml", manifests)
+        self.agents = {}
+        # The CA of all candidates, as an operator brings his own.
+        os.mkdir(f"{self.bench.work}/ca", 0o700)
+        for theirs, ours in (("ca-cert.pem", "issuer.crt"), ("ca-key.pem", "issuer.key"), ("root-cert.pem", "root.crt")):
+            os.link(self.bench.authority.path(ours), f"{self.bench.work}/ca/{theirs}")
+            os.chmod(f"{self.bench.work}/ca/{theirs}", 0o600)
+        self.start_agent("a", "--config", directory, "--listen", CONTROLLER, "--ca-directory", f"{self.bench.work}/ca")
+        self.wait("a", 2)
+        token = f"{self.bench.work}/token"
+        with open(token, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(run(self.bench.binary, "token", "create", "--node", "node-b", "--ca-directory",
+                           f"{self.bench.work}/ca"))
+        self.start_agent("b", "--controller", CONTROLLER, "--join-token", token, "--state-directory",
+                         f"{self.bench.work}/state-b")
+        self.wait("b", 1)
+
+    def start_agent(self, node, *options):
+        group = self.cgroup("client" if node == "a" else "server")
+        self.agents[node] = self.machines.spawn(
+            node,
+            [self.bench.binary, "agent", "--node", f"node-{node}", "--run-directory", f"{self.bench.work}/run-{node}",
+             "--loops", "1", "--drain-deadline", "1s", *options],
+            log=f"{self.bench.work}/agent-{node}.log", cgroup=group)
+
+    def wait(self, node, pods):
+        """Until the agent is ready, and has captured its pods."""
+        log = f"{self.bench.work}/agent-{node}.log"
+
+        def is_ready():
+            if self.agents[node].poll() is not None:
+                with open(log) as file:
+                    raise BenchError(f"the agent of node {node} has ended: {file.read()[-800:]}")
+            status = ask(self.bench, node, "status", "--local")
+            return status and status["agent"]["isReady"] and status["pods"].get("captured") == pods
+
+        until(f"the agent of node {node} is ready", 60, is_ready)
+
+
+def ask(bench, node, *command):
+    """What the agent of `node` answers; None if it does not."""
+    done = subprocess.run([bench.binary, *command, "-o", "json", "--socket", f"{bench.work}/run-{node}/agent.sock"],
+                          capture_output=True, text=True)
+    return json.loads(done.stdout) if done.returncode in (0, 2) and done.stdout else None
+
+
+def processes_of(agent):
+    """The processes of an agent by what they are: keeper, worker, controller."""
+    found = {"keeper": agent.pid}
+    for task in os.listdir(f"/proc/{agent.pid}/task"):
+        with open(f"/proc/{agent.pid}/task/{task}/children") as file:
+            for child in file.read().split():
+                with open(f"/proc/{child}/cmdline") as line:
+                    found[line.read().split("\0")[1]] = int(child)
+    return found
+
+
+# --- manifests
+
+def put(directory, name, manifests):
+    """Writes a file that is there whole or not at all."""
+    with open(f"{directory}/.{name}", "w") as file:
+        file.write("---\n".join(manifests))
+    os.rename(f"{directory}/.{name}", f"{directory}/{name}")
+
+
+def namespace(name, mesh="enabled"):
+    return f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels:\n    meshnode.dev/mesh: {mesh}\n"
+
+
+def pod(name, namespace, node, address, account=None, ready=True):
+    return (f"apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  uid: bench-{name}\n"
+            f"  labels:\n    app: {name}\nspec:\n  nodeName: {node}\n  serviceAccountName: {account or name}\n"
+            f"status:\n  phase: Running\n  podIP: {address}\n  podIPs:\n    - ip: {address}\n"
+            f"  conditions:\n    - type: Ready\n      status: \"{ready}\"\n")
+
+
+def policy(number, account):
+    """Allows one service account; of the ten in a namespace the last one matches, as with Envoy."""
+    return (f"apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata:\n  name: p{number}\n"
+            f"  namespace: pay\nspec:\n  action: ALLOW\n  rules:\n    - from:\n        - source:\n            principals:\n"
+            f"              - cluster.local/ns/shop/sa/{account}\n      to:\n        - operation:\n"
+            f"            ports: [\"{SERVER_PORT}\"]\n")
