@@ -1,3 +1,4 @@
+package import Addressing
 internal import CLinux
 internal import Glibc
 
@@ -47,6 +48,24 @@ extension TCPSocket {
             try setOption(Int32(IPPROTO_IP), 15, 1)  // IP_FREEBIND, linux/in.h
         }
         try setOption(Int32(IPPROTO_IP), 24, 1)  // IP_BIND_ADDRESS_NO_PORT, linux/in.h
+    }
+
+    /// Whether `address` is one of the socket's own network namespace: an ordinary socket may be bound to it. Uses the
+    /// socket up: what `setTransparent` set is taken back, which needs no privilege.
+    package borrowing func provesLocal(_ address: IPAddress) -> Bool {
+        do {
+            if address.family == .v6 {
+                try setOption(Int32(IPPROTO_IPV6), 75, 0)  // IPV6_TRANSPARENT, linux/in6.h
+                try setOption(Int32(IPPROTO_IPV6), 78, 0)  // IPV6_FREEBIND, linux/in6.h
+            } else {
+                try setOption(Int32(IPPROTO_IP), 19, 0)  // IP_TRANSPARENT, linux/in.h
+                try setOption(Int32(IPPROTO_IP), 15, 0)  // IP_FREEBIND, linux/in.h
+            }
+            try bind(to: SocketAddress(address, 0))
+            return true
+        } catch {
+            return false
+        }
     }
 
     borrowing func setOption(_ level: Int32, _ name: Int32, _ value: Int32) throws(SystemError) {

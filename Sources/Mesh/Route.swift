@@ -1,3 +1,5 @@
+package import Addressing
+
 /// Where a connection goes.
 package enum Route: Hashable, Sendable {
     /// Inside a tunnel, to a workload that takes part in the mesh or to a waypoint.
@@ -26,6 +28,15 @@ package struct TunnelRoute: Hashable, Sendable {
     package let isToWaypoint: Bool
     /// Source and endpoint run on one node, so the same agent is at both ends.
     package let isSameNode: Bool
+
+    /// Where the application is, if the agent may join both ends itself: they share its node, and nobody else, such as
+    /// a waypoint, has to see the connection. That both are captured there is for the agent to know.
+    package var joinableApplication: SocketAddress? {
+        guard isSameNode, !isToWaypoint, case .address(let asked) = authority, asked == application.address,
+            endpoint.addresses.contains(asked.ip)
+        else { return nil }
+        return asked
+    }
 }
 
 /// A way around the mesh.

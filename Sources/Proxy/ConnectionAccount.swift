@@ -39,6 +39,7 @@ struct ConnectionAccount {
         record.destination = PeerFacts(
             address: route.application.address, workload: route.endpoint, identity: nil)
         record.hboneAddress = route.address.address
+        record.isSameNode = false
         record.service = route.service
         record.hostname = hostname
     }
@@ -48,6 +49,13 @@ struct ConnectionAccount {
         record.service = route.service
         record.hostname = hostname
         record.passthroughReason = route.cause
+    }
+
+    /// The way that was routed is not taken through a tunnel, as both ends are here.
+    mutating func joining(as destination: SPIFFEID) {
+        record.isSameNode = true
+        record.hboneAddress = nil
+        record.destination.identity = destination
     }
 
     /// The client addressed `service`, and that is as far as it came.

@@ -22,6 +22,8 @@ final class LocalPod: TimerHandler {
     /// Its connections, counted over all loops.
     let limits: WorkloadAccount
     private(set) var workload: Workload?
+    /// Those found in its namespace.
+    var addresses = NamespaceAddresses()
     private let proxy: ProxyLoop
     private var listeners: [PodListener] = []
     private var patienceTimer: TimerID?
@@ -57,11 +59,18 @@ final class LocalPod: TimerHandler {
     func refresh() {
         let hadRecord = workload != nil
         workload = proxy.snapshot.workload(uid)
+        addresses.told(workload?.addresses ?? [])
         if hadRecord, workload == nil, !isClosed {
             for listener in listeners { listener.pauseAccepting() }
             wait()
         }
         openIfReady()
+    }
+
+    /// It takes connections for `identity`, and has both record and certificate.
+    func accepts(as identity: SPIFFEID) -> Bool {
+        !isClosed && !listeners.isEmpty && listeners.allSatisfy(\.isOpen) && workload?.identity == identity
+            && proxy.identities.isAvailable(identity)
     }
 
     /// Its record as of now, also when it was withdrawn and is not refreshed any more.

@@ -3,43 +3,42 @@ internal import Kernel
 internal import Mesh
 internal import Telemetry
 internal import Transport
-internal import Tunnel
 
 /// A connection that left a captured pod: decides where it goes, opens the way, and relays.
 ///
 ///     routing ──tunnel──> opening ──200──> relaying ──> over
 ///        │                  │  └─ another endpoint, at most two more ─┐
+///        ├──same node──> (probing ──>) joining ──> relaying           │
 ///        ├──plaintext──> connecting ──────────> relaying              │
-///        └──refused──> over <───────────────────────────────────────-─┘
+///        └──refused──> over <─────────────────────────────────────────┘
 ///
 /// The application's connect() has long succeeded; a refusal shows as a reset, and is told in the log, in the
 /// metrics and by `meshnode connections`.
-final class OutboundConnection: AccountedConnection, StreamSocketDelegate, TunnelStreamHandler, SocketConnectOwner,
-    RelayOwner, TimerHandler
-{
-    private enum Phase {
+final class OutboundConnection: AccountedConnection, StreamSocketDelegate, RelayOwner, TimerHandler {
+    enum Phase {
+        case probing(AddressProbe)
         case opening(TunnelStream)
+        case joining(SameNodeInbound)
         case connecting(SocketConnect)
         case relayingStream(StreamRelay)
+        case relayingSameNode(SocketRelay, SameNodeInbound)
         case relayingSocket(SocketRelay)
         case over
     }
 
-    /// Endpoints that are tried before the first byte, the first one included.
-    private static let mostAttempts = 3
-
     let id: UInt64
-    private let client: StreamSocket
-    private let clientAddress: ClientAddress
-    private let destination: OriginalDestination
-    private let pod: LocalPod
+    let client: StreamSocket
+    let clientAddress: ClientAddress
+    let destination: OriginalDestination
+    let pod: LocalPod
     let proxy: ProxyLoop
-    private let started: ContinuousClock.Instant
-    private var phase = Phase.over
-    /// Runs while a stream is being opened.
+    let started: ContinuousClock.Instant
+    var phase = Phase.over
+    var isOver = false
+    /// Runs while a way into the mesh is being opened.
     private var openingTimer: TimerID?
-    private var endpoint: WorkloadUID?
-    private var tried: Set<WorkloadUID> = []
+    var endpoint: WorkloadUID?
+    var tried: Set<WorkloadUID> = []
     var account: ConnectionAccount
 
     init(
@@ -83,123 +82,23 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
         }
     }
 
-    // MARK: Through a tunnel
+    // MARK: The time that a way into the mesh may take
 
-    private func open(_ route: TunnelRoute, from source: Workload) {
-        tried.insert(route.endpoint.uid)
-        endpoint = route.endpoint.uid
-        account.routed(route, hostname: proxy.hostname(of: route.service))
-        let key = PoolKey(
-            source: source.identity, accepted: route.acceptedIdentities,
-            sourceIP: sourceAddress(of: source, in: route.address.address.ip.family),
-            destination: route.address)
-        let request = ConnectRequest(
-            authority: route.authority, baggage: Baggage(source), forwarded: nil, traceParent: nil)
+    func startTimer() {
         if openingTimer == nil { openingTimer = proxy.loop.schedule(after: proxy.settings.opening, self) }
-        let stream = proxy.tunnels.open(key, request, sockets: pod.stock, handler: self)
-        // A refusal may have been told already, from inside the call.
-        if case .over = phase, !isOver { phase = .opening(stream) }
     }
 
-    /// The pod's own address: never one of another family, which cannot be bound, and never anybody else's.
-    private func sourceAddress(of source: Workload, in family: IPAddress.Family) -> IPAddress {
-        source.addresses.first { $0.family == family } ?? clientAddress.address.ip
-    }
-
-    private var isOver = false
-
-    func timerFired(at now: ContinuousClock.Instant) {
-        openingTimer = nil
-        guard case .opening(let stream) = phase else { return }
-        stream.reset()
-        refuse(.upstreamTimeout, "no answer to the CONNECT within \(proxy.settings.opening)")
-    }
-
-    private func stopTimer() {
+    func stopTimer() {
         if let openingTimer { proxy.loop.cancel(openingTimer) }
         openingTimer = nil
     }
 
-    func streamAccepted() {
-        guard case .opening(let stream) = phase else { return }
-        stopTimer()
-        account.destinationProved(stream.peerIdentity)
-        let relay = StreamRelay(socket: client, stream: stream, role: .clientSocket, loop: proxy.loop, owner: self)
-        phase = .relayingStream(relay)
-        if let endpoint { proxy.load.opened(to: endpoint) }
-        account.opened(in: proxy.journal)
-        relay.start()
-    }
-
-    func streamRefused(status: Int) {
-        phase = .over
-        switch status {
-        case 401:
-            refuse(.policyDeny, refusedThere)
-        case 503: retry(.upstreamRefused, "the application did not accept the connection (503)")
-        default: refuse(.upstreamRefused, "the peer answered CONNECT with \(status)")
-        }
-    }
-
-    /// Why is known there only; where to ask is known here.
-    private var refusedThere: String {
-        let source = pod.workload.map { "\($0.namespace)/\($0.name)" } ?? pod.uid.text
-        return "the destination refused it (401), which does not tell peers why; see what denies it with "
-            + "`meshnode explain \(source) \(destination.address)`"
-    }
-
-    func streamLost(_ failure: TunnelFailure) {
-        phase = .over
-        if failure.mayRetryElsewhere {
-            retry(failure.reason, failure.detail)
-        } else {
-            refuse(failure.reason, failure.detail)
-        }
-    }
-
-    func streamReset() {
-        phase = .over
-        refuse(.peerReset, "the peer reset the stream before it was accepted")
-    }
-
-    func streamReceived(_ bytes: RawSpan) {}
-    func streamFinished() {}
-    func streamWritable() {}
-
-    /// Tries another endpoint of the service, if there is one; the reason of the last attempt stands otherwise.
-    private func retry(_ reason: Reason, _ detail: String) {
-        if let endpoint { proxy.load.failed(to: endpoint) }
-        guard account.record.service != nil, tried.count < Self.mostAttempts, let source = pod.workload,
-            started.duration(to: proxy.now) < proxy.settings.connect,
-            case .tunnel(let next) = proxy.route(to: destination, from: source, excluding: tried),
-            !tried.contains(next.endpoint.uid)
-        else { return refuse(reason, detail) }
-        open(next, from: source)
-    }
-
-    // MARK: Around the mesh
-
-    private func connect(_ route: PlaintextRoute) {
-        account.routed(route, hostname: proxy.hostname(of: route.service))
-        let connect = SocketConnect(
-            to: route.address.address, from: nil, timeout: proxy.settings.connect, resources: proxy.resources,
-            owner: self)
-        phase = .connecting(connect)
-        connect.start(with: pod.stock)
-    }
-
-    func connected(_ socket: StreamSocket) {
-        socket.tuneForNetwork(findsDeadPeers: true)
-        let relay = SocketRelay(client: client, server: socket, resources: proxy.resources, owner: self)
-        phase = .relayingSocket(relay)
-        account.opened(in: proxy.journal)
-        relay.start()
-    }
-
-    func connectFailed(errorNumber: Int32) {
-        phase = .over
-        let error = SystemError("connect \(destination)", errorNumber)
-        refuse(error.isTimeout ? .upstreamTimeout : .upstreamRefused, error.description)
+    func timerFired(at now: ContinuousClock.Instant) {
+        openingTimer = nil
+        guard isOpening else { return }
+        let detail = "no answer to the CONNECT within \(proxy.settings.opening)"
+        giveUpOpening(.upstreamTimeout, detail)
+        refuse(.upstreamTimeout, detail)
     }
 
     // MARK: The client while the way is being opened
@@ -209,17 +108,32 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
     func socketDrained(_ socket: StreamSocket, count: Int) {}
 
     func socketFailed(_ socket: StreamSocket, errorNumber: Int32) {
-        switch phase {
-        case .opening(let stream): stream.reset()
-        case .connecting(let connect): connect.cancel()
-        case .relayingStream, .relayingSocket, .over: break
-        }
-        refuse(.peerReset, "the client reset the connection before it was open")
+        let detail = "the client reset the connection before it was open"
+        giveUpOpening(.peerReset, detail)
+        refuse(.peerReset, detail)
     }
 
     // MARK: Ends
 
-    private func refuse(_ reason: Reason, _ detail: String) {
+    private var isOpening: Bool {
+        switch phase {
+        case .probing, .opening, .joining, .connecting: true
+        case .relayingStream, .relayingSameNode, .relayingSocket, .over: false
+        }
+    }
+
+    /// Whatever is on its way to the destination is not wanted any more.
+    private func giveUpOpening(_ reason: Reason, _ detail: String) {
+        switch phase {
+        case .probing(let probe): probe.cancel()
+        case .opening(let stream): stream.reset()
+        case .joining(let inbound): inbound.abandon(reason, detail)
+        case .connecting(let connect): connect.cancel()
+        case .relayingStream, .relayingSameNode, .relayingSocket, .over: break
+        }
+    }
+
+    func refuse(_ reason: Reason, _ detail: String) {
         guard !isOver else { return }
         isOver = true
         phase = .over
@@ -233,36 +147,46 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Tunne
     func relayEnded(_ end: RelayEnd, bytes: RelayedBytes) {
         guard !isOver else { return }
         isOver = true
-        if case .relayingStream = phase, let endpoint { proxy.load.closed(to: endpoint) }
+        let last = phase
         phase = .over
         account.closed(end, bytes, at: proxy.moment, in: proxy.journal)
+        switch last {
+        case .relayingStream:
+            if let endpoint { proxy.load.closed(to: endpoint) }
+        case .relayingSameNode(_, let inbound):
+            if let endpoint { proxy.load.closed(to: endpoint) }
+            inbound.relayEnded(end, bytes: bytes, account.record)
+        case .probing, .opening, .joining, .connecting, .relayingSocket, .over: break
+        }
         proxy.ended(self)
     }
 
     func close(_ reason: Reason, _ detail: String) {
+        guard !isOver else { return }
         account.blame(reason, detail)
         switch phase {
-        case .opening(let stream): stream.reset()
-        case .connecting(let connect): connect.cancel()
-        case .relayingStream(let relay): return relay.abort()
-        case .relayingSocket(let relay): return relay.abort()
-        case .over: return
+        case .relayingStream(let relay): relay.abort()
+        case .relayingSameNode(let relay, _): relay.abort()
+        case .relayingSocket(let relay): relay.abort()
+        case .probing, .opening, .joining, .connecting, .over:
+            giveUpOpening(reason, detail)
+            refuse(reason, detail)
         }
-        refuse(reason, detail)
     }
 
     var isOpen: Bool {
         switch phase {
-        case .relayingStream, .relayingSocket: true
-        case .opening, .connecting, .over: false
+        case .relayingStream, .relayingSameNode, .relayingSocket: true
+        case .probing, .opening, .joining, .connecting, .over: false
         }
     }
 
     var relayed: RelayedBytes {
         switch phase {
         case .relayingStream(let relay): relay.relayed
+        case .relayingSameNode(let relay, _): relay.relayed
         case .relayingSocket(let relay): relay.relayed
-        case .opening, .connecting, .over: RelayedBytes()
+        case .probing, .opening, .joining, .connecting, .over: RelayedBytes()
         }
     }
 

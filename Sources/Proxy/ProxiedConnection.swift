@@ -12,6 +12,9 @@ protocol ProxiedConnection: AnyObject {
     func countBytes()
     /// Asks the policies again, and closes the connection if they now refuse it.
     func reevaluate()
+    /// Certificates, roots or revocations changed: closes the connection if its ends do not trust each other any more
+    /// and no tunnel between them looks after that.
+    func reviewTrust()
     /// Ends it with a reset, for `reason`.
     func close(_ reason: Reason, _ detail: String)
 }
@@ -22,6 +25,10 @@ protocol AccountedConnection: ProxiedConnection {
     /// What was carried so far.
     var relayed: RelayedBytes { get }
     var proxy: ProxyLoop { get }
+}
+
+extension ProxiedConnection {
+    func reviewTrust() {}
 }
 
 extension AccountedConnection {

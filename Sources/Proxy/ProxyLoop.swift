@@ -1,5 +1,4 @@
 package import Addressing
-internal import Identity
 package import Kernel
 package import Mesh
 package import Telemetry
@@ -28,21 +27,21 @@ package final class ProxyLoop {
     let seat: LoopSeat
     private var memory: MemoryShare
     private let index: UInt64
-    private let order: (WorkloadUID, IPAddress.Family, Int) -> Void
-    private(set) var snapshot = MeshSnapshot()
-    private var pods: [WorkloadUID: LocalPod] = [:]
-    private var connections: [UInt64: any ProxiedConnection] = [:]
+    let order: (WorkloadUID, IPAddress.Family, Int) -> Void
+    var snapshot = MeshSnapshot()
+    var pods: [WorkloadUID: LocalPod] = [:]
+    var connections: [UInt64: any ProxiedConnection] = [:]
     /// Begins with the time, so that an id of a worker that has ended never names another connection.
     private var connectionCount: UInt64
-    private var enrolmentCount: UInt64 = 0
-    private(set) var isDraining = false
-    private var generator = SystemRandomNumberGenerator()
+    var enrolmentCount: UInt64 = 0
+    var isDraining = false
+    var generator = SystemRandomNumberGenerator()
     /// Pods that were withdrawn and may still have connections.
-    private var withdrawn: Set<WorkloadUID> = []
-    private var onDrained: [() -> Void] = []
-    private var drainDeadline: DrainDeadline?
+    var withdrawn: Set<WorkloadUID> = []
+    var onDrained: [() -> Void] = []
+    var drainDeadline: DrainDeadline?
     /// Whose connections are under way to other loops, by number.
-    private var handedOver: [UInt64: LocalPod] = [:]
+    var handedOver: [UInt64: LocalPod] = [:]
     private var handOverCount: UInt64 = 0
     /// As told to `seat`.
     private var toldConnections = 0
@@ -99,107 +98,6 @@ package final class ProxyLoop {
 
     func hostname(of service: NamespacedName?) -> String? {
         service.flatMap { snapshot.service($0)?.hostname }
-    }
-
-    // MARK: Pods
-
-    /// The keeper captured a pod: its three listeners. A pod that is known already is replaced.
-    package func podEnrolled(
-        _ uid: WorkloadUID, outbound: consuming Descriptor, inboundPlaintext: consuming Descriptor,
-        hbone: consuming Descriptor
-    ) {
-        // One that drains serves those that it has; the next worker has the pod's new listeners, too.
-        guard !isDraining else { return }
-        podWithdrawn(uid)
-        enrolmentCount += 1
-        let stock = SocketStock { [order] family, count in order(uid, family, count) }
-        let pod = LocalPod(uid: uid, enrolment: enrolmentCount, stock: stock, proxy: self)
-        pods[uid] = pod
-        pod.start(outbound: outbound, inboundPlaintext: inboundPlaintext, hbone: hbone)
-    }
-
-    /// The pod is captured no more; its connections run on, and its tunnels take no new ones.
-    package func podWithdrawn(_ uid: WorkloadUID) {
-        guard let pod = pods.removeValue(forKey: uid) else { return }
-        withdrawn.insert(uid)
-        pod.close()
-        pod.stock.close(errorNumber: SystemError.badDescriptor)
-        pod.stock.empty()
-        tunnels.drain(from: pod.stock)
-        inboundTunnels.drain(enrolment: pod.enrolment)
-        if pod.limits.openCount == 0 { limits.forget(uid, pod.limits) }
-    }
-
-    /// The keeper is gone: the listeners are closed at once, or the next keeper could not open its own, and there
-    /// will be no more sockets.
-    package func keeperLost() {
-        isDraining = true
-        for pod in pods.values {
-            pod.close()
-            pod.stock.close(errorNumber: SystemError.badDescriptor)
-        }
-    }
-
-    /// Sockets that were ordered; the loop owns them now.
-    package func socketsArrived(_ uid: WorkloadUID, _ family: IPAddress.Family, _ sockets: [Int32]) {
-        guard let pod = pods[uid] else {
-            for raw in sockets { _ = Descriptor(owning: raw) }
-            return
-        }
-        pod.stock.arrived(family, sockets)
-    }
-
-    /// The keeper could make none.
-    package func socketsRefused(_ uid: WorkloadUID, _ family: IPAddress.Family, errorNumber: Int32) {
-        pods[uid]?.stock.refused(family, errorNumber: errorNumber)
-    }
-
-    func pod(_ uid: WorkloadUID) -> LocalPod? { pods[uid] }
-
-    /// Pods that this loop serves.
-    package var podCount: Int { pods.count }
-
-    // MARK: State
-
-    /// A new state of the mesh: pods find their records, and every connection is judged again if the answer may be
-    /// another.
-    package func update(_ snapshot: MeshSnapshot) {
-        let old = self.snapshot
-        self.snapshot = snapshot
-        if !isDraining { for pod in pods.values { pod.refresh() } }
-        let concerned = withdrawn.union(pods.keys)
-        if snapshot.mayJudgeOtherwise(than: old, about: concerned) {
-            for connection in Array(connections.values) { connection.reevaluate() }
-        }
-        withdrawn = withdrawn.filter { snapshot.workload($0) != nil }
-        load.forget { snapshot.workload($0) == nil }
-    }
-
-    /// Certificates, bundles or revocations were put into `identities`, or taken out: pods that waited for theirs
-    /// accept, and tunnels whose certificates are worth less than before are replaced, or cut.
-    package func identitiesChanged() {
-        if !isDraining { for pod in pods.values { pod.refresh() } }
-        tunnels.reviewTrust()
-        inboundTunnels.reviewTrust()
-    }
-
-    func route(to destination: OriginalDestination, from source: Workload, excluding tried: Set<WorkloadUID>) -> Route {
-        load.now = now
-        return Router.route(
-            destination, from: source, in: snapshot, load: load, randomBits: generator.next(), excluding: tried)
-    }
-
-    func judge(_ facts: ConnectionFacts, at workload: Workload) -> Verdict {
-        Authorizer.decide(facts, to: workload, in: snapshot)
-    }
-
-    /// As `judge`, counted: for a connection that begins.
-    func decide(_ facts: ConnectionFacts, at workload: Workload) -> Verdict {
-        let verdict = judge(facts, at: workload)
-        journal.decided(
-            verdict,
-            Flow(facts: facts, destination: workload.uid, reason: verdict.reason, secondsSince1970: wallClock()))
-        return verdict
     }
 
     // MARK: Limits
@@ -278,53 +176,5 @@ package final class ProxyLoop {
     /// The open connections, as of now.
     package var openConnections: [ConnectionRecord] {
         connections.values.filter(\.isOpen).map(\.current)
-    }
-
-    // MARK: Drain
-
-    /// Accepts no more, tells every peer, lets what runs run on; `done` is called when nothing runs any more.
-    ///
-    /// The listeners are closed in this process only: what waits in their backlogs, and who comes, is the next
-    /// worker's. Called again, it may bring the deadline forward, never back.
-    ///
-    /// - Parameter grace: after which what still runs is ended, as by `shutDown`; nil for as long as it takes.
-    package func drain(within grace: Duration? = nil, _ done: @escaping () -> Void) {
-        onDrained.append(done)
-        if let grace { setDrainDeadline(now.advanced(by: grace)) }
-        isDraining = true
-        for pod in pods.values { pod.close() }
-        tunnels.drain()
-        inboundTunnels.drain()
-        finishDrainIfEmpty()
-    }
-
-    private func setDrainDeadline(_ instant: ContinuousClock.Instant) {
-        if let drainDeadline {
-            guard instant < drainDeadline.instant else { return }
-            drainDeadline.cancel()
-        }
-        drainDeadline = DrainDeadline(at: instant, on: loop) { [unowned self] in shutDown() }
-    }
-
-    /// Ends what still runs.
-    package func shutDown() {
-        for connection in Array(connections.values) { connection.close(.drain, "the agent's drain deadline passed") }
-        inboundTunnels.shutDown()
-    }
-
-    func tunnelEnded() {
-        tellLoad()
-        finishDrainIfEmpty()
-    }
-
-    func finishDrainIfEmpty() {
-        // Without connections a tunnel may still hold their last bytes; it ends when they are out.
-        guard !onDrained.isEmpty, connections.isEmpty, handedOver.isEmpty, tunnels.isQuiet, inboundTunnels.isQuiet
-        else { return }
-        drainDeadline?.cancel()
-        drainDeadline = nil
-        let waiting = onDrained
-        onDrained = []
-        for done in waiting { done() }
     }
 }

@@ -66,6 +66,7 @@ package struct AccessLog: Sendable {
         add("dst.identity", record.destination.identity?.description)
         add("direction", word: record.direction.rawValue)
         add("security", word: record.security.rawValue)
+        add("same_node", word: record.isSameNode ? "true" : nil)
         fields.append(("bytes_sent", .number(record.bytesSent)))
         fields.append(("bytes_recv", .number(record.bytesReceived)))
         add("duration", word: record.duration.map { "\(milliseconds($0))ms" })

@@ -35,6 +35,8 @@ package struct ConnectionRecord: Hashable, Sendable {
     package var source: PeerFacts
     /// The server; its address is the application's, not the service's.
     package var destination: PeerFacts
+    /// Both ends are on this node and joined by its agent: checked as in a tunnel, and without one.
+    package var isSameNode = false
     /// Where the tunnel ends, if there is one.
     package var hboneAddress: SocketAddress?
     /// The service that the client addressed, if it was one.

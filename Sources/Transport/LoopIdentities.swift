@@ -75,6 +75,9 @@ package final class LoopIdentities {
             version: entry.svid.version, notBefore: entry.svid.notBefore, notAfter: entry.svid.notAfter)
     }
 
+    /// The certificate of `identity`, if it has one.
+    func svid(of identity: SPIFFEID) -> SVID? { entries[identity]?.svid }
+
     /// The version of the certificate that new tunnels of `identity` are made with; nil if there is none.
     func version(of identity: SPIFFEID) -> UInt64? { entries[identity]?.svid.version }
 }

@@ -49,6 +49,18 @@ import Testing
     @Test func `knows a peer on its own node`() throws {
         let mesh = mesh([pod("api", at: ["10.0.0.2"])])
         #expect(try tunnel("10.0.0.2:80", in: mesh).isSameNode)
+        #expect(try tunnel("10.0.0.2:80", in: mesh).joinableApplication == socketAddress("10.0.0.2:80"))
+    }
+
+    @Test func `to a peer on another node, or by a waypoint, is not the agent's to join`() throws {
+        let far = mesh([pod("api", at: ["10.0.0.2"], node: "node-b")])
+        #expect(try tunnel("10.0.0.2:80", in: far).joinableApplication == nil)
+        var bound = pod("api", at: ["10.0.0.2"])
+        bound.waypoint = WaypointAddress(destination: .address(ip("10.0.0.9")))
+        let near = mesh([bound, pod("gateway", at: ["10.0.0.9"])])
+        let route = try tunnel("10.0.0.2:80", in: near)
+        #expect(route.isToWaypoint && route.isSameNode)
+        #expect(route.joinableApplication == nil)
     }
 
     @Test func `to a service leads to the endpoint's own target port`() throws {

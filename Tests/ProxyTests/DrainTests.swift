@@ -8,8 +8,9 @@ import Testing
 @testable import Proxy
 
 @Suite struct `A worker that drains` {
-    @Test func `tells all who asked, and honours the shorter deadline`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `tells all who asked, and honours the shorter deadline`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -31,8 +32,9 @@ import Testing
         #expect(try world.finishedLog().contains { $0.reason == .drain })
     }
 
-    @Test func `is done at once when nothing runs, without a deadline`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `is done at once when nothing runs, without a deadline`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         var isDone = false
@@ -40,8 +42,9 @@ import Testing
         try world.test.on { #expect(isDone) }
     }
 
-    @Test func `lets a handshake finish that it has accepted`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `lets a handshake finish that it has accepted`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let slow = try PlainSocket(connectedTo: SocketAddress(world.address(2), MeshPorts.hbone))
@@ -54,8 +57,9 @@ import Testing
         try world.test.wait(for: "the end of the drain") { isDone }
     }
 
-    @Test func `gives up handshakes at the deadline`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `gives up handshakes at the deadline`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let slow = try PlainSocket(connectedTo: SocketAddress(world.address(2), MeshPorts.hbone))
@@ -105,8 +109,9 @@ import Testing
         withExtendedLifetime((early, late)) {}
     }
 
-    @Test func `sends who still comes through its tunnels to another, and loses nobody`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `sends who still comes through its tunnels to another, and loses nobody`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()

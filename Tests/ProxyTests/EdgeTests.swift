@@ -8,8 +8,9 @@ import Testing
 @testable import Proxy
 
 @Suite struct `The edges of a node` {
-    @Test func `tell who talks to whom, how, how much, and who was refused`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `tell who talks to whom, how, how much, and who was refused`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()

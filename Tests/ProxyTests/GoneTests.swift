@@ -19,8 +19,9 @@ import Testing
         world.registry.metricFamilies().first { $0.name == "istio_tcp_connections_opened_total" }?.samples.count ?? 0
     }
 
-    @Test func `is not its label sets, however many pods come, and what is open counts on`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `is not its label sets, however many pods come, and what is open counts on`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol(endpoints: [])
         var open: [(PlainSocket, PlainSocket)] = []
@@ -65,8 +66,9 @@ import Testing
         #expect(!load.isEjected(left) && load.isEjected(stays))
     }
 
-    @Test func `is forgotten when an update takes it out of the mesh`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `is forgotten when an update takes it out of the mesh`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let uid = ProxyWorld.api(2)

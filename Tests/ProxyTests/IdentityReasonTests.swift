@@ -19,8 +19,9 @@ import Testing
         return try world.connect(to: SocketAddress(world.address(2), 8080))
     }
 
-    @Test func `SAN_MISMATCH if the destination shows another identity than its own`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `SAN_MISMATCH if the destination shows another identity than its own`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let right = world.snapshot
@@ -34,8 +35,9 @@ import Testing
         #expect(record.destination.workload == ProxyWorld.api(2))
     }
 
-    @Test func `TRUST_DOMAIN_MISMATCH if nobody here has roots for the peer's`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `TRUST_DOMAIN_MISMATCH if nobody here has roots for the peer's`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.install(Certificates.stranger)
         try world.enrol()
@@ -47,8 +49,9 @@ import Testing
         #expect(try world.refusal(.outbound, .trustDomainMismatch).destination.workload == ProxyWorld.api(2))
     }
 
-    @Test func `CERT_EXPIRED once the peer's certificate has`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `CERT_EXPIRED once the peer's certificate has`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.test.on { world.clockSkew = 3 * 86_400 }
         let client = try enrolled(world)
@@ -56,8 +59,9 @@ import Testing
         #expect(try world.refusal(.outbound, .certificateExpired).detail?.isEmpty == false)
     }
 
-    @Test func `CERT_NOT_YET_VALID before the peer's certificate is, by more than clocks differ`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `CERT_NOT_YET_VALID before the peer's certificate is, by more than clocks differ`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.test.on { world.clockSkew = -3 * 86_400 }
         let client = try enrolled(world)
@@ -65,8 +69,9 @@ import Testing
         _ = try world.refusal(.outbound, .certificateNotYetValid)
     }
 
-    @Test func `CERT_REVOKED if the peer's certificate was taken back`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `CERT_REVOKED if the peer's certificate was taken back`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         var bundles = try Certificates.bundles()
         bundles.replaceRevoked([Certificates.server.serial])
@@ -76,8 +81,11 @@ import Testing
         #expect(try world.refusal(.outbound, .certificateRevoked).detail?.contains("taken back") == true)
     }
 
-    @Test func `CERT_REVOKED at once when it is taken back while the connection is open, at both ends`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `CERT_REVOKED at once when it is taken back while the connection is open, at both ends`(way: ProxyWorld.Way)
+        throws
+    {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -111,8 +119,9 @@ import Testing
         #expect(record.detail?.contains("meshnode certificates") == true)
     }
 
-    @Test func `CERT_EXPIRED while the source's own has, and no longer once there is another`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `CERT_EXPIRED while the source's own has, and no longer once there is another`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -134,8 +143,10 @@ import Testing
         #expect(far.receive(1) == [3])
     }
 
-    @Test func `CERT_EXPIRED while the destination's own has, and no longer once there is another`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `CERT_EXPIRED while the destination's own has, and no longer once there is another`(way: ProxyWorld.Way) throws
+    {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -150,8 +161,9 @@ import Testing
         #expect(far.receive(1) == [3])
     }
 
-    @Test func `CERT_UNAVAILABLE if the source has no certificate`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `CERT_UNAVAILABLE if the source has no certificate`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         try world.test.on { world.proxy.identities.remove(Certificates.client.identity) }

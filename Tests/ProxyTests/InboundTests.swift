@@ -8,8 +8,9 @@ import Testing
 @testable import Proxy
 
 @Suite struct `A connection that comes to a pod` {
-    @Test func `is closed as soon as policy refuses it`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `is closed as soon as policy refuses it`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -28,8 +29,9 @@ import Testing
         #expect(log.filter { $0.direction == .inbound }.allSatisfy { $0.policy == AuthorizationPolicy.denyAll.name })
     }
 
-    @Test func `goes on when a policy changes that allows it`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `goes on when a policy changes that allows it`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -42,8 +44,9 @@ import Testing
         #expect(server.receive(1) == [1])
     }
 
-    @Test func `is closed by policy also after it has ended and while bytes wait`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `is closed by policy also after it has ended and while bytes wait`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         var allow = AuthorizationPolicy.denyAll
@@ -70,8 +73,9 @@ import Testing
         #expect(try world.finishedLog().allSatisfy { $0.reason == nil })
     }
 
-    @Test func `in plaintext is refused under STRICT`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `in plaintext is refused under STRICT`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         var strict = AuthorizationPolicy.denyAll
         strict.origin = .peerAuthentication
@@ -89,8 +93,9 @@ import Testing
         #expect(try listener.accept().receive(1) == [1])
     }
 
-    @Test func `in plaintext fails if the application does not listen`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `in plaintext fails if the application does not listen`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let plain = try world.connectInPlaintext()
@@ -99,8 +104,9 @@ import Testing
         #expect(world.journal.total.failed == 1)
     }
 
-    @Test func `runs on while the loop drains, and its end ends the drain`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `runs on while the loop drains, and its end ends the drain`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -119,8 +125,9 @@ import Testing
         }
     }
 
-    @Test func `is reset when the drain takes too long`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `is reset when the drain takes too long`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()

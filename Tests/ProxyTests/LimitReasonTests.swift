@@ -21,8 +21,9 @@ import Testing
         return (client, server)
     }
 
-    @Test func `LIMIT_CONNECTIONS until one ends, and those that are open run on`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `LIMIT_CONNECTIONS until one ends, and those that are open run on`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -48,8 +49,9 @@ import Testing
         #expect(world.limits.account(of: ProxyWorld.api(2)).openCount == 1)
     }
 
-    @Test func `LIMIT_RATE beyond what a second may bring`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `LIMIT_RATE beyond what a second may bring`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -60,8 +62,9 @@ import Testing
         withExtendedLifetime((clients, listener)) {}
     }
 
-    @Test func `LIMIT_STREAMS for a peer that has as many as it may, and not for another`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `LIMIT_STREAMS for a peer that has as many as it may, and not for another`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()

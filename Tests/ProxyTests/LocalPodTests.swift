@@ -45,8 +45,9 @@ import Testing
         #expect(try world.refusal(.inbound).reason == .certificateUnavailable)
     }
 
-    @Test func `says that its own record is missing to who connects from it`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `says that its own record is missing to who connects from it`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.capture(ProxyWorld.web, 1)
         let client = try world.connect(to: SocketAddress(world.address(2), 8080))
@@ -54,8 +55,9 @@ import Testing
         #expect(try world.refusal(.outbound).reason == .unknownSource)
     }
 
-    @Test func `accepts no more once it is withdrawn, and its connections run on`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `accepts no more once it is withdrawn, and its connections run on`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()

@@ -10,8 +10,10 @@ import Transport
 @testable import Proxy
 
 @Suite struct `A connection that leaves a pod` {
-    @Test func `reaches the application through a tunnel, and both reporters count the same bytes`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `reaches the application through a tunnel, and both reporters count the same bytes`(way: ProxyWorld.Way) throws
+    {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -45,9 +47,9 @@ import Transport
         #expect(world.journal.total.openedWithMutualTLS == 2)
     }
 
-    @Test(arguments: [false, true])
-    func `keeps a half-close, whoever is first`(serverFirst: Bool) throws {
-        let world = try ProxyWorld()
+    @Test(arguments: [false, true], ProxyWorld.Way.allCases)
+    func `keeps a half-close, whoever is first`(serverFirst: Bool, way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -63,9 +65,9 @@ import Transport
         #expect(try world.finishedLog().allSatisfy { $0.reason == nil })
     }
 
-    @Test(arguments: [false, true])
-    func `keeps a reset, whoever sends it, and never ends cleanly`(serverResets: Bool) throws {
-        let world = try ProxyWorld()
+    @Test(arguments: [false, true], ProxyWorld.Way.allCases)
+    func `keeps a reset, whoever sends it, and never ends cleanly`(serverResets: Bool, way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -83,8 +85,9 @@ import Transport
         }
     }
 
-    @Test func `brings an answer that is followed by a reset`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `brings an answer that is followed by a reset`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -102,8 +105,9 @@ import Transport
         #expect(result.end == .reset)
     }
 
-    @Test func `tries another endpoint if one does not accept (503)`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `tries another endpoint if one does not accept (503)`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol(endpoints: [2, 3])
         // Only one of the two applications listens; the other is tried first in most runs of four.
@@ -117,8 +121,9 @@ import Transport
         #expect(!world.refusals.latest.contains { $0.direction == .outbound })
     }
 
-    @Test func `tries another endpoint if one's agent is gone`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `tries another endpoint if one's agent is gone`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol(endpoints: [3])
         // In the mesh's books, but nobody listens on its HBONE port.
@@ -133,8 +138,9 @@ import Transport
         #expect(world.refusals.latest.isEmpty)
     }
 
-    @Test func `tells the reason of the last attempt when all endpoints refuse`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `tells the reason of the last attempt when all endpoints refuse`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol(endpoints: [2, 3])
         let client = try world.connect(to: SocketAddress(world.address(100), ProxyWorld.servicePort))
@@ -145,8 +151,9 @@ import Transport
         #expect(world.journal.total.failed == 3)
     }
 
-    @Test func `does not try another endpoint if policy refuses (401)`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `does not try another endpoint if policy refuses (401)`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol(endpoints: [2, 3], policies: [.denyAll])
         let (first, second) = (try world.application(2), try world.application(3))
@@ -159,8 +166,9 @@ import Transport
         withExtendedLifetime((first, second)) {}
     }
 
-    @Test func `is refused if the service has no endpoint`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `is refused if the service has no endpoint`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol(endpoints: [])
         let client = try world.connect(to: SocketAddress(world.address(100), ProxyWorld.servicePort))
@@ -181,8 +189,9 @@ import Transport
         #expect(world.journal.total.denied == 1)
     }
 
-    @Test func `goes past the mesh to what the mesh does not know`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `goes past the mesh to what the mesh does not know`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application(77)
@@ -202,8 +211,9 @@ import Transport
         #expect(world.journal.total.openedInPlaintext == 1)
     }
 
-    @Test func `gives up when the client resets before the way is open`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `gives up when the client resets before the way is open`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         // A listener whose backlog is full drops SYNs: the application's connect hangs.
@@ -218,8 +228,9 @@ import Transport
         withExtendedLifetime(others) {}
     }
 
-    @Test func `leaves nothing behind, however it ended`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `leaves nothing behind, however it ended`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         var connections: [WeakConnection] = []

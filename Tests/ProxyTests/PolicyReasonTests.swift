@@ -18,8 +18,9 @@ import Testing
             isDryRun: isDryRun)
     }
 
-    @Test func `POLICY_DENY, with all that is needed to decide it again`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `POLICY_DENY, with all that is needed to decide it again`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol(policies: [.denyAll])
         let client = try world.connect(to: SocketAddress(world.address(2), 8080))
@@ -42,11 +43,13 @@ import Testing
         #expect(outbound.detail?.contains(question) == true)
         #expect(outbound.requested == SocketAddress(world.address(2), 8080))
         #expect(outbound.source.address == SocketAddress(world.address(1), 40_000))
-        #expect(outbound.hboneAddress == SocketAddress(world.address(2), MeshPorts.hbone))
+        let tunnel = SocketAddress(world.address(2), MeshPorts.hbone)
+        #expect(outbound.hboneAddress == (way == .tunnel ? tunnel : nil))
     }
 
-    @Test func `NO_ALLOW_MATCH if only others are allowed`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `NO_ALLOW_MATCH if only others are allowed`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol(policies: [allow("somebody")])
         let client = try world.connect(to: SocketAddress(world.address(2), 8080))
@@ -54,8 +57,9 @@ import Testing
         #expect(try world.refusal(.inbound, .noAllowMatch).policy == allow("somebody").name)
     }
 
-    @Test func `NOT_FROM_WAYPOINT if it comes around the one that its service is bound to`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `NOT_FROM_WAYPOINT if it comes around the one that its service is bound to`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application()
@@ -76,8 +80,9 @@ import Testing
         #expect(try world.refusal(.inbound, .notFromWaypoint).detail?.contains("shop/gateway") == true)
     }
 
-    @Test func `EGRESS_DENIED to the unknown, and what is open is closed when that is decided`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `EGRESS_DENIED to the unknown, and what is open is closed when that is decided`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application(77)
@@ -94,8 +99,9 @@ import Testing
         #expect(try world.refusal(.outbound, .egressDenied).requested == listener.address)
     }
 
-    @Test func `POLICY_CHANGED says nothing while egress still lets it out`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `POLICY_CHANGED says nothing while egress still lets it out`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         try world.enrol()
         let listener = try world.application(77)
@@ -115,8 +121,9 @@ import Testing
         #expect(world.refusals.latest.isEmpty)
     }
 
-    @Test func `never by a dry run, which is counted, logged and kept as a flow`() throws {
-        let world = try ProxyWorld()
+    @Test(arguments: ProxyWorld.Way.allCases)
+    func `never by a dry run, which is counted, logged and kept as a flow`(way: ProxyWorld.Way) throws {
+        let world = try ProxyWorld(way)
         defer { world.end() }
         var audit = AuthorizationPolicy.denyAll
         audit.action = .audit

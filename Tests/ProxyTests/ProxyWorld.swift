@@ -28,17 +28,30 @@ final class ProxyWorld: @unchecked Sendable {
     var isOutOfSockets = false
     let journal: ConnectionJournal
     var snapshot: MeshSnapshot
+    private let way: Way
     private let network: (UInt8, UInt8)
 
     static let web = WorkloadUID("Kubernetes//Pod/shop/web")
     static let service = NamespacedName(namespace: "shop", name: "api")
     static let servicePort: UInt16 = 80
 
-    /// - Parameter other: has the same addresses, as one worker of a node has beside the next.
+    /// How `web` gets to the others.
+    enum Way: CaseIterable {
+        /// As between two nodes, although one loop has both ends.
+        case tunnel
+        /// As within one node.
+        case sameNode
+    }
+
+    /// - Parameters:
+    ///   - way: how `web` gets to the others.
+    ///   - other: has the same addresses, as one worker of a node has beside the next.
     init(
-        beside other: ProxyWorld? = nil, patience: Duration = .seconds(5), settings: ProxySettings = ProxySettings(),
+        _ way: Way = .tunnel, beside other: ProxyWorld? = nil, patience: Duration = .seconds(5),
+        settings: ProxySettings = ProxySettings(),
         memoryInBytes: Int = 1 << 30, hasCertificates: Bool = true
     ) throws {
+        self.way = way
         network = other?.network ?? Self.nextNetwork()
         let test = try TestLoop()
         let limits = LimitLedger(memoryInBytes: memoryInBytes)
@@ -117,7 +130,8 @@ final class ProxyWorld: @unchecked Sendable {
     func workload(_ uid: WorkloadUID, _ number: UInt8, account: String, isEnrolled: Bool = true) -> Workload {
         Workload(
             uid: uid, name: uid.text, namespace: "shop", serviceAccount: account, trustDomain: Certificates.mesh,
-            node: "node", addresses: [address(number)], tunnelProtocol: isEnrolled ? .hbone : .none,
+            node: number == 1 && way == .tunnel ? "elsewhere" : "node", addresses: [address(number)],
+            tunnelProtocol: isEnrolled ? .hbone : .none,
             services: number == 1 ? [:] : [Self.service: [PortMapping(servicePort: Self.servicePort, targetPort: 8080)]]
         )
     }

@@ -24,7 +24,7 @@ extension Explainer {
                 destinationAddress: address.ip, destinationPort: address.port)
         let verdict = judged(
             on: facts, at: workload, server: states.end(workload, address: address.description),
-            way: record.security == .mutualTLS ? "HBONE, as it came then" : "plaintext, as it came then")
+            way: Self.way(of: record))
         return report(
             record, verdict.answer, verdict.reason, verdict.summary, [verdict],
             facts.source == nil ? ["the client showed no identity then"] : [])
@@ -67,6 +67,12 @@ extension Explainer {
             time: time, node: states.node, configurationVersion: configurationVersion, source: source,
             destination: record.destination.address?.description ?? "?", answer: answer, reason: reason,
             summary: summary, route: [], verdicts: verdicts, rules: [], notes: notes)
+    }
+
+    /// How the bytes would have travelled.
+    private static func way(of record: ConnectionRecord) -> String {
+        if record.isSameNode { return "joined on this node, as it came then" }
+        return record.security == .mutualTLS ? "HBONE, as it came then" : "plaintext, as it came then"
     }
 
     private func changes(since record: ConnectionRecord, _ report: ExplainReport) -> [String] {

@@ -23,9 +23,19 @@ extension ConnectionsReport.Live {
         self.init(
             id: String(record.id), direction: record.direction == .outbound ? .outbound : .inbound,
             source: .init(record.source), destination: .init(record.destination), service: record.service?.description,
-            security: record.security == .mutualTLS ? .mutualTLS : .plaintext,
+            security: .init(record),
             opened: Timestamp(secondsSince1970: record.openedAt.secondsSince1970), sentBytes: record.bytesSent,
             receivedBytes: record.bytesReceived, policy: record.policy?.description)
+    }
+}
+
+extension ConnectionsReport.Security {
+    fileprivate init(_ record: ConnectionRecord) {
+        if record.isSameNode {
+            self = .local
+        } else {
+            self = record.security == .mutualTLS ? .mutualTLS : .plaintext
+        }
     }
 }
 
