@@ -74,7 +74,7 @@ let microTargets: [Target] =
     ? [
         .target(
             name: "MicroSubjects",
-            dependencies: ["Telemetry", "Tunnel", "TLS", "HTTP", "Mesh", "Addressing", "Bytes", "TestSupport"],
+            dependencies: ["Telemetry", "Tunnel", "TLS", "HTTP", "Mesh", "Addressing", "Bytes"],
             path: "Benchmarks/Micro/Subjects", swiftSettings: houseForTests),
         .executableTarget(
             name: "MicroCounted", dependencies: ["MicroSubjects"], path: "Benchmarks/Micro/Counted",
@@ -82,7 +82,8 @@ let microTargets: [Target] =
         // The library's plugin wants a folder right below Benchmarks.
         .executableTarget(
             name: "MicroTimed", dependencies: ["MicroSubjects", product("Benchmark", "benchmark")],
-            path: "Benchmarks/Micro", exclude: ["Subjects", "Counted", "thresholds.json"], sources: ["Timed"],
+            path: "Benchmarks/Micro", exclude: ["Subjects", "Counted", "compare.py", "thresholds.json"],
+            sources: ["Timed"],
             swiftSettings: houseForTests, plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
     ] : []
 

@@ -74,11 +74,18 @@ package struct HeaderFields: Sendable, RandomAccessCollection {
 
     /// The value of the only field with this name; nil if there is none or more than one.
     package func onlyValue(of name: String) -> String? {
-        var found: String?
-        for field in self where field.name == name {
+        var found: Int?
+        for position in indices where hasName(name, at: position) {
             guard found == nil else { return nil }
-            found = field.value
+            found = position
         }
-        return found
+        return found.map { self[$0].value }
+    }
+
+    /// Compares in place: making a text of each name for each question would cost more than the answer.
+    private func hasName(_ name: String, at position: Int) -> Bool {
+        let field = block.fields[position]
+        guard field.nameCount == name.utf8.count else { return false }
+        return block.bytes[field.start..<(field.start + field.nameCount)].elementsEqual(name.utf8)
     }
 }

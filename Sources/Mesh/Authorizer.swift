@@ -22,8 +22,8 @@ package enum Authorizer {
     package static func decide(_ facts: ConnectionFacts, policies: [AuthorizationPolicy]) -> Verdict {
         var verdict = ruling(on: facts, policies: policies)
         if verdict.basis == .noAllowMatch { verdict.misses = misses(of: policies, on: facts) }
-        for policy in policies where policy.action == .audit && !policy.isDryRun {
-            if policy.matchingRule(facts) != nil { verdict.audited.append(policy.name) }
+        for index in policies.indices where policies[index].action == .audit && !policies[index].isDryRun {
+            if policies[index].matchingRule(facts) != nil { verdict.audited.append(policies[index].name) }
         }
         if policies.contains(where: \.isDryRun) { verdict.dryRun = dryRun(of: policies, on: facts, actual: verdict) }
         return verdict
@@ -50,8 +50,10 @@ package enum Authorizer {
     private static func firstMatch(
         in policies: [AuthorizationPolicy], on facts: ConnectionFacts, phase: EvaluationPhase
     ) -> (AuthorizationPolicy, Int)? {
-        for policy in policies where !policy.isDryRun && policy.phase == phase {
-            if let position = policy.matchingRule(facts) { return (policy, position) }
+        // In a span: a policy is looked at in place, as copying each would cost more than comparing it.
+        let span = policies.span
+        for index in span.indices where !span[index].isDryRun && span[index].phase == phase {
+            if let position = span[index].matchingRule(facts) { return (span[index], position) }
         }
         return nil
     }
@@ -101,9 +103,10 @@ extension AuthorizationPolicy {
 
     /// The position of the first rule that matches; nil if none does, as of a policy without rules.
     func matchingRule(_ facts: ConnectionFacts) -> Int? {
-        rules.firstIndex { rule in
-            rule.clauses.allSatisfy { $0.matches(facts, doubtMatches: action.doubtMatches) }
-        }
+        // In place, like everything below that runs for each policy of each connection.
+        let span = rules.span
+        for index in span.indices where span[index].matches(facts, doubtMatches: action.doubtMatches) { return index }
+        return nil
     }
 
     /// Why each rule does not match. Only for policies that do not match.
@@ -126,10 +129,20 @@ extension AuthorizationPolicy {
     }
 }
 
+extension AuthorizationRule {
+    func matches(_ facts: ConnectionFacts, doubtMatches: Bool) -> Bool {
+        let span = clauses.span
+        for index in span.indices where !span[index].matches(facts, doubtMatches: doubtMatches) { return false }
+        return true
+    }
+}
+
 extension AuthorizationClause {
     func matches(_ facts: ConnectionFacts, doubtMatches: Bool) -> Bool {
         if matches.isEmpty { return doubtMatches }
-        return matches.contains { $0.firstMiss(facts, doubtMatches: doubtMatches) == nil }
+        let span = matches.span
+        for index in span.indices where span[index].firstMiss(facts, doubtMatches: doubtMatches) == nil { return true }
+        return false
     }
 
     /// Nil if the clause matches; else the field that the first of its matches misses, and what any match that

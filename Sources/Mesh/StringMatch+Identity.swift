@@ -7,8 +7,13 @@ extension StringMatch {
         case .presence:
             return true
         case .exact(let text):
-            let skipped = Self.schemeLength(of: text)
-            return text.utf8.count - skipped == length && identity.principalHas(text, skipping: skipped, at: 0)
+            // Most policies are about others, and most of those differ in length already.
+            let skipped = text.utf8.count - length
+            // No trust domain begins with the scheme: what has the principal's length is compared as it is.
+            guard skipped == 0 || (skipped == Self.scheme.utf8.count && Self.schemeLength(of: text) == skipped) else {
+                return false
+            }
+            return identity.principalHas(text, skipping: skipped, at: 0)
         case .prefix(let text):
             let skipped = Self.schemeLength(of: text)
             return text.utf8.count - skipped <= length && identity.principalHas(text, skipping: skipped, at: 0)
@@ -18,9 +23,10 @@ extension StringMatch {
         }
     }
 
+    private static let scheme = "spiffe://"
+
     private static func schemeLength(of text: String) -> Int {
-        let scheme = "spiffe://".utf8
-        return text.utf8.starts(with: scheme) ? scheme.count : 0
+        text.utf8.starts(with: scheme.utf8) ? scheme.utf8.count : 0
     }
 }
 
@@ -37,23 +43,27 @@ extension SPIFFEID {
     /// there.
     fileprivate func principalHas(_ text: String, skipping skipped: Int, at start: Int) -> Bool {
         let bytes = text.utf8.span.extracting(skipped..<text.utf8.count)
-        var partStart = 0
-        return Self.agrees(trustDomain.name, &partStart, with: bytes, at: start)
-            && Self.agrees(namespaceMark, &partStart, with: bytes, at: start)
-            && Self.agrees(namespace, &partStart, with: bytes, at: start)
-            && Self.agrees(serviceAccountMark, &partStart, with: bytes, at: start)
-            && Self.agrees(serviceAccount, &partStart, with: bytes, at: start)
+        // From the end: the service account is what differs most often.
+        var partEnd = principalLength
+        return Self.agrees(serviceAccount, &partEnd, with: bytes, at: start)
+            && Self.agrees(serviceAccountMark, &partEnd, with: bytes, at: start)
+            && Self.agrees(namespace, &partEnd, with: bytes, at: start)
+            && Self.agrees(namespaceMark, &partEnd, with: bytes, at: start)
+            && Self.agrees(trustDomain.name, &partEnd, with: bytes, at: start)
     }
 
-    /// Whether the part of the principal that begins at `partStart` is the same as `bytes` where they overlap; steps
-    /// on to the next part.
-    private static func agrees(_ part: String, _ partStart: inout Int, with bytes: Span<UInt8>, at start: Int) -> Bool {
+    /// Whether the part of the principal that ends at `partEnd` is the same as `bytes` where they overlap; steps
+    /// back to the part before.
+    private static func agrees(_ part: String, _ partEnd: inout Int, with bytes: Span<UInt8>, at start: Int) -> Bool {
         let part = part.utf8.span
+        let partStart = partEnd - part.count
         let first = max(partStart, start)
-        let end = min(partStart + part.count, start + bytes.count)
-        defer { partStart += part.count }
-        guard first < end else { return true }
-        for position in first..<end where part[position - partStart] != bytes[position - start] { return false }
+        var position = min(partEnd, start + bytes.count)
+        partEnd = partStart
+        while position > first {
+            position -= 1
+            if part[position - partStart] != bytes[position - start] { return false }
+        }
         return true
     }
 }

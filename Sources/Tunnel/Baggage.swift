@@ -32,13 +32,30 @@ package struct Baggage: Hashable, Sendable {
     /// Reads the header. Members that are unknown, malformed or over 253 bytes are skipped; an over-long header is empty.
     package init(parsing text: String) {
         guard text.utf8.count <= Self.maxLength else { return }
-        for member in text.split(separator: ",", maxSplits: Self.maxMembers).prefix(Self.maxMembers) {
-            let pair = member.prefix { $0 != ";" }.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard pair.count == 2, let value = PercentCoding.decode(Self.trim(pair[1])), !value.isEmpty,
-                value.utf8.count <= Self.maxValue
-            else { continue }
-            set(String(Self.trim(pair[0])), value)
+        // Byte by byte, as this is done for each connection: by characters it costs more than all the rest of HBONE.
+        let bytes = text.utf8.span
+        var start = 0
+        var memberCount = 0
+        while start < bytes.count, memberCount < Self.maxMembers {
+            let end = Self.firstIndex(of: UInt8(ascii: ","), in: bytes, start..<bytes.count) ?? bytes.count
+            if end > start {
+                readMember(bytes, start..<end)
+                memberCount += 1
+            }
+            start = end + 1
         }
+    }
+
+    private mutating func readMember(_ bytes: Span<UInt8>, _ member: Range<Int>) {
+        let end = Self.firstIndex(of: UInt8(ascii: ";"), in: bytes, member) ?? member.upperBound
+        let pair = member.lowerBound..<end
+        guard let equals = Self.firstIndex(of: UInt8(ascii: "="), in: bytes, pair) else { return }
+        let key = Self.trim(bytes, pair.lowerBound..<equals)
+        let value = Self.trim(bytes, (equals + 1)..<end)
+        guard let value = PercentCoding.decode(bytes, value), !value.isEmpty, value.utf8.count <= Self.maxValue else {
+            return
+        }
+        set(PercentCoding.text(bytes, key), value)
     }
 
     private mutating func set(_ key: String, _ value: String) {
@@ -50,9 +67,10 @@ package struct Baggage: Hashable, Sendable {
         case "cloud.region": region = value
         case "cloud.availability_zone": zone = value
         default:
-            let parts = key.split(separator: ".", omittingEmptySubsequences: false)
-            guard parts.count == 3, parts[0] == "k8s", parts[2] == "name",
-                let kind = WorkloadOwner.Kind(rawValue: String(parts[1]))
+            let (before, behind) = ("k8s.", ".name")
+            guard key.utf8.count > before.utf8.count + behind.utf8.count, key.hasPrefix(before), key.hasSuffix(behind),
+                let kind = WorkloadOwner.Kind(
+                    rawValue: String(Substring(key.utf8.dropFirst(before.utf8.count).dropLast(behind.utf8.count))))
             else { return }
             owner = WorkloadOwner(kind: kind, name: value)
         }
@@ -60,9 +78,13 @@ package struct Baggage: Hashable, Sendable {
 
     /// The header's value; empty if nothing is known.
     package var text: String {
-        var members: [(String, String)] = []
+        var text = ""
         func add(_ key: String, _ value: String?) {
-            if let value, !value.isEmpty { members.append((key, value)) }
+            guard let value, !value.isEmpty else { return }
+            if !text.isEmpty { text += "," }
+            text += key
+            text += "="
+            text += PercentCoding.encode(value)
         }
         add("k8s.cluster.name", cluster)
         add("k8s.namespace.name", namespace)
@@ -71,50 +93,77 @@ package struct Baggage: Hashable, Sendable {
         add("service.version", revision)
         add("cloud.region", region)
         add("cloud.availability_zone", zone)
-        return members.map { "\($0)=\(PercentCoding.encode($1))" }.joined(separator: ",")
+        return text
     }
 
-    private static func trim(_ text: Substring) -> Substring {
-        var text = text
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return text
+    private static func firstIndex(of byte: UInt8, in bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
+        for index in range where bytes[index] == byte { return index }
+        return nil
+    }
+
+    /// `range` without blanks at its ends.
+    private static func trim(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
+        func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        var (start, end) = (range.lowerBound, range.upperBound)
+        while start < end, isBlank(bytes[start]) { start += 1 }
+        while end > start, isBlank(bytes[end - 1]) { end -= 1 }
+        return start..<end
     }
 }
 
 /// Percent-encoding of baggage values (W3C Baggage section 3.3.1.3).
 enum PercentCoding {
-    static func decode(_ text: Substring) -> String? {
-        guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
+    /// What stands in `range`; nil if an escape is malformed or what comes out is not UTF-8.
+    static func decode(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String? {
+        let percent = UInt8(ascii: "%")
+        var decoded: [UInt8] = []
+        var index = range.lowerBound
+        while index < range.upperBound, bytes[index] != percent { index += 1 }
+        guard index < range.upperBound else { return text(bytes, range) }
+        index = range.lowerBound
+        while index < range.upperBound {
+            guard bytes[index] == percent else {
+                decoded.append(bytes[index])
+                index += 1
                 continue
             }
-            guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else {
-                return nil
-            }
-            bytes.append(high << 4 | low)
+            guard range.upperBound - index > 2, let high = digit(bytes[index + 1]), let low = digit(bytes[index + 2])
+            else { return nil }
+            decoded.append(high << 4 | low)
+            index += 3
         }
-        return String(validating: bytes, as: UTF8.self)
+        return String(validating: decoded, as: UTF8.self)
+    }
+
+    /// The text in `range` as it is.
+    static func text(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
+        unsafe bytes.extracting(range).withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
     static func encode(_ text: String) -> String {
-        var result = ""
+        if text.utf8.allSatisfy(isPlain) { return text }
+        var result: [UInt8] = []
         for byte in text.utf8 {
             if isPlain(byte) {
-                result.unicodeScalars.append(Unicode.Scalar(byte))
+                result.append(byte)
             } else {
-                result += (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
+                result += [UInt8(ascii: "%"), hexDigit(byte >> 4), hexDigit(byte & 15)]
             }
         }
-        return result
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {
-        (0x21...0x7e).contains(byte) && !"\",;\\%=".utf8.contains(byte)
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\\"), UInt8(ascii: "%"),
+            UInt8(ascii: "="):
+            false
+        default: (0x21...0x7e).contains(byte)
+        }
     }
 
     private static func digit(_ byte: UInt8) -> UInt8? {
