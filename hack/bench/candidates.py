@@ -9,6 +9,8 @@ import subprocess
 from machines import PREFIX, BenchError, inside, run, until
 
 SERVER_PORT = 7000
+# What is sent here is relayed to the port above it.
+HOP_PORT = 7001
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONTROLLER = "10.252.0.1:15012"
 
@@ -51,6 +53,7 @@ class Relay(Candidate):
     """Two processes in the path that only copy."""
 
     name, number = "relay", 20
+    near = "10.252.1.21"
 
     def start_proxies(self):
         self.machines.spawn_listener(
@@ -61,6 +64,18 @@ class Relay(Candidate):
             [self.bench.load, "relay", "--at", f"{self.server}:15008", "--to", f"{self.server}:{SERVER_PORT}"],
             cgroup=self.cgroup("server"))
         self.machines.redirect(f"web-{self.name}", SERVER_PORT, 15001)
+        self.start_hop()
+
+    def start_hop(self):
+        """Within the client's node, one process in the path: a second server, and a port that goes there."""
+        self.machines.make_pod(f"near-{self.name}", "a", self.near)
+        self.start_server(f"near-{self.name}", self.near, HOP_PORT + 1)
+        self.hop = self.bench.cgroups.make(f"{self.name}-hop")
+        self.machines.spawn_listener(
+            f"web-{self.name}",
+            [self.bench.load, "relay", "--at", "0.0.0.0:15002", "--original-destination-port", str(HOP_PORT + 1)],
+            cgroup=self.hop)
+        self.machines.redirect(f"web-{self.name}", HOP_PORT, 15002)
 
 
 class Envoy(Candidate):

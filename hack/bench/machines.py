@@ -1,18 +1,20 @@
 """The machines of the benchmark: two nodes, and pods on them, each a network namespace; cgroups that account for
 what runs there; and the processes that were started.
 
-    node a  10.252.0.1  ── uplink ──  10.252.0.2  node b
-      pods  10.252.1.x                10.252.2.x  pods
+    node a  10.252.0.1  ── uplink ──  10.252.0.2  node b        node c, of another mesh, alone
+      pods  10.252.1.x                10.252.2.x  pods            pods  10.252.3.x
 """
 
 import ctypes
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 
 PREFIX = f"mn-bench-{os.getpid()}-"
-NODES = {"a": 1, "b": 2}
+NODES = {"a": 1, "b": 2, "c": 3}
 
 
 class BenchError(Exception):
@@ -42,6 +44,24 @@ def inside(name, *command):
     return ["/usr/bin/nsenter", f"--net=/run/netns/{PREFIX}{name}", *command]
 
 
+def in_namespace(name, function):
+    """What `function` returns, called in a namespace: by a thread of its own, which setns(2) moves there."""
+    result = []
+
+    def work():
+        with open(f"/run/netns/{PREFIX}{name}") as file:
+            if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), 0) != 0:
+                return
+        result.append(function())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if not result:
+        raise BenchError(f"nothing came of what was called in {name}")
+    return result[0]
+
+
 def die_with_parent():
     """What the benchmark started ends with it, even if it is killed (PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -63,11 +83,10 @@ class Machines:
         run("ip", "-n", PREFIX + name, "-batch", "-", input="\n".join(commands) + "\n")
 
     def make_nodes(self):
-        for node in NODES:
+        for node in "ab":
             self.namespace(node, "&& echo 1 >/proc/sys/net/ipv4/ip_forward")
         self.ip("a", f"link add uplink type veth peer name uplink netns {PREFIX}b")
-        for node, number in NODES.items():
-            other = 3 - number
+        for node, number, other in (("a", 1, 2), ("b", 2, 1)):
             self.ip(node, f"addr add 10.252.0.{number}/24 dev uplink", "link set uplink up",
                     f"route add 10.252.{other}.0/24 via 10.252.0.{other}")
 
@@ -136,7 +155,6 @@ class Cgroups:
     """A cgroup per side of a candidate, by version 2, or by version 1's cpuacct."""
 
     def __init__(self):
-        self.groups = []
         for kind, how in (("cgroup2", "cgroup v2 cpu.stat"), ("cgroup", "cgroup v1 cpuacct.usage")):
             more = ["--options", "cpuacct"] if kind == "cgroup" else []
             found = subprocess.run(["findmnt", "--noheadings", "--first-only", "--types", kind, *more, "--output",
@@ -155,20 +173,14 @@ class Cgroups:
         raise BenchError("no cgroup can be made: the CPU of a candidate is that of one cgroup per side")
 
     def make(self, name):
-        group = Cgroup(f"{self.root}/{name}")
-        self.groups.append(group)
-        return group
+        return Cgroup(f"{self.root}/{name}")
 
     def remove(self):
-        for group in self.groups:
+        for path, _, _ in os.walk(self.root, topdown=False):
             try:
-                os.rmdir(group.path)
-            except OSError:
-                pass
-        try:
-            os.rmdir(self.root)
-        except OSError:
-            pass
+                os.rmdir(path)
+            except OSError as error:
+                print(f"hack/bench.sh: {error}", file=sys.stderr)
 
 
 class Cgroup:
@@ -190,12 +202,28 @@ class Cgroup:
                 return int(file.read()) / 1e9
 
     def pids(self):
-        with open(f"{self.path}/cgroup.procs") as file:
-            return [int(line) for line in file]
+        """Its processes, and those of the cgroups that an agent makes below it."""
+        found = []
+        for path, _, _ in os.walk(self.path):
+            with open(f"{path}/cgroup.procs") as file:
+                found += [int(line) for line in file]
+        return found
 
     def memory(self, field="Rss"):
         """Bytes of all its processes together."""
         return sum(memory_of(pid, field) for pid in self.pids())
+
+
+def settled(read):
+    """What `read` says once it has stopped to change by much, after five seconds at most."""
+    last = read()
+    for _ in range(10):
+        time.sleep(0.5)
+        now = read()
+        if abs(now - last) <= max(4096, now // 1000):
+            return now
+        last = now
+    return last
 
 
 def memory_of(pid, field="Rss"):

@@ -4,7 +4,8 @@ import json
 import statistics
 import subprocess
 
-from candidates import SERVER_PORT
+import footprint
+from candidates import HOP_PORT, SERVER_PORT
 from machines import BenchError, inside
 
 GIBIBYTE = 1 << 30
@@ -80,20 +81,62 @@ class Connection:
 
 TRAFFIC = {"bulk": Bulk(1), "bulk8": Bulk(8), "request1": Request(1), "request32": Request(32),
            "connection": Connection()}
-WORKS = list(TRAFFIC)
+WORKS = ["idle", *TRAFFIC, "same-node", "handshake", "rest", "control", "waypoint"]
 
 
 def measure(bench, wanted, rounds):
-    results = {}
-    paths = [Path(c.name, f"web-{c.name}", c.server, c.cpu_seconds) for c in bench.candidates]
+    results = {"ratios": {}, "spread": {}}
+    # First, as long as no work before it has left memory that could be used again.
+    if "idle" in wanted:
+        bench.say("idle connections")
+        results["idle"] = footprint.idle(bench, [2000] if bench.options.quick else [2000, 8000])
+        results["idle_bytes_per_connection"] = results["idle"]["meshnode"][0]["bytes_per_connection"]
     traffic = {name: TRAFFIC[name] for name in TRAFFIC if name in wanted}
     if traffic:
+        paths = [Path(c.name, f"web-{c.name}", c.server, c.cpu_seconds) for c in bench.candidates]
         results["candidates"] = interleaved(bench, traffic, paths, rounds)
-        results |= ratios(results["candidates"], rounds)
+        results["ratios"], results["spread"] = ratios(results["candidates"], "meshnode", "envoy")
+    if "same-node" in wanted:
+        results["same_node"] = same_node(bench, rounds)
+    if "handshake" in wanted:
+        bench.say("handshakes")
+        results["handshakes"] = handshakes(bench, rounds)
+        results["handshake_cpu_us"] = results["handshakes"]["meshnode"]["cpu"]
+    if "rest" in wanted or "control" in wanted:
+        bench.say("an agent at rest")
+        lone = footprint.LoneAgent(bench)
+        lone.start()
+        results["rest"] = lone.rest()
+        results["agent_rest_rss_bytes"] = results["rest"]["rss_bytes"]
+        results["rules_us_per_pod"] = results["rest"]["keeper_cpu_us_per_pod"]
+        if "control" in wanted:
+            bench.say("10,000 workloads")
+            results["control"] = lone.control()
+    if "waypoint" in wanted:
+        results["waypoint"] = "there is no waypoint yet: not measured"
     return results
 
 
-def interleaved(bench, traffic, paths, rounds):
+def same_node(bench, rounds):
+    """The traffic within one node: through the agent, and through one plain relay."""
+    by_name = {candidate.name: candidate for candidate in bench.candidates}
+    relay, mesh = by_name["relay"], by_name["meshnode"]
+    paths = [Path("relay_hop", "web-relay", relay.near, relay.hop.cpu_seconds, HOP_PORT),
+             Path("meshnode", "web-meshnode", mesh.near, mesh.cpu_seconds)]
+    measured = interleaved(bench, TRAFFIC, paths, rounds, " within a node")
+    result, spread = ratios(measured, "meshnode", "relay_hop")
+    return result | {"ratio_to": "one plain relay hop", "spread": spread, "candidates": measured}
+
+
+def handshakes(bench, rounds):
+    count = 200 if bench.options.quick else 400
+    environment = footprint.with_aes_128(bench)
+    rows = [footprint.handshakes(bench, count, environment) for _ in range(rounds)]
+    return {name: {"cpu": statistics.median(row[name]["cpu"] for row in rows), "cipher": rows[0][name]["cipher"],
+                   "rounds": [row[name]["cpu"] for row in rows]} for name in rows[0]}
+
+
+def interleaved(bench, traffic, paths, rounds, where=""):
     """Per candidate and work what each round measured: in a round, every candidate does every work, in turns."""
     measured = {path.name: {name: [] for name in traffic} for path in paths}
     for path in paths:
@@ -102,7 +145,7 @@ def interleaved(bench, traffic, paths, rounds):
         for name, work in traffic.items():
             for path in paths:
                 measured[path.name][name].append(work.run(bench, path))
-        bench.say(f"round {number + 1} of {rounds}")
+        bench.say(f"round {number + 1} of {rounds}{where}")
     return {path: {name: {"rounds": rows} | medians(rows) for name, rows in of.items()} for path, of in measured.items()}
 
 
@@ -116,13 +159,13 @@ RATIOS = [("bulk_cpu", "bulk", "cpu"), ("bulk8_cpu", "bulk8", "cpu"), ("request1
           ("connection_cpu", "connection", "cpu"), ("connections_per_second", "connection", "connections_per_second")]
 
 
-def ratios(measured, rounds, ours="meshnode", theirs="envoy"):
+def ratios(measured, ours, theirs):
     """Medians of the ratios of each round, and their spread."""
-    result = {"ratios": {}, "spread": {}}
+    result, spread = {}, {}
     for name, work, field in RATIOS:
         if work not in measured[ours]:
             continue
         pairs = [a[field] / b[field] for a, b in zip(measured[ours][work]["rounds"], measured[theirs][work]["rounds"])]
-        result["ratios"][name] = statistics.median(pairs)
-        result["spread"][name] = {"min": min(pairs), "max": max(pairs)}
-    return result
+        result[name] = statistics.median(pairs)
+        spread[name] = {"min": min(pairs), "max": max(pairs)}
+    return result, spread
