@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 
+import footprint
+import plot
 import report
 import works
 from candidates import Candidate, Envoy, Meshnode, Relay
@@ -23,6 +25,7 @@ class Bench:
         self.binary, self.load, self.envoy = options.binary, options.load, options.envoy
         self.machines, self.cgroups = Machines(), Cgroups()
         self.candidates = []
+        self.load_before = os.getloadavg()[0]
 
     def start(self):
         self.machines.make_nodes()
@@ -36,6 +39,11 @@ class Bench:
             candidate = kind(self)
             self.candidates.append(candidate)
             candidate.start()
+
+    def ciphers(self):
+        """What each uses, by its own log or as its acceptor chooses when all are offered."""
+        envoy = next(candidate for candidate in self.candidates if candidate.name == "envoy")
+        return {"envoy": envoy.cipher(), "meshnode": footprint.handshakes(self, 1)["meshnode"]["cipher"]}
 
     def remove(self):
         self.machines.remove()
@@ -72,6 +80,7 @@ def main():
             bench.say(f"{len(bench.candidates)} candidates are up after {time.monotonic() - begin:.0f} s")
             results = works.measure(bench, wanted, rounds)
             results["environment"] = report.environment(bench)
+            results["environment"]["rounds"] = rounds
         except BaseException:
             show_logs(work)
             raise
@@ -79,6 +88,12 @@ def main():
             bench.remove()
     results["seconds"] = round(time.monotonic() - begin)
     print(report.table(results))
+    if options.plot:
+        if results["ratios"]:
+            with open(options.plot, "w") as file:
+                file.write(plot.svg(results))
+        else:
+            print("nothing to plot: no ratio to Envoy was measured", file=sys.stderr)
     if options.json:
         with open(options.json, "w") as file:
             json.dump(results, file, indent=2)

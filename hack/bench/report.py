@@ -2,9 +2,28 @@
 
 import os
 import platform
-import subprocess
 
 from machines import run
+
+RATIO_TITLES = {
+    "bulk_cpu": "CPU per GiB, 1 stream", "bulk8_cpu": "CPU per GiB, 8 streams",
+    "request1_cpu": "CPU per request, 1 connection", "request32_cpu": "CPU per request, 32 connections",
+    "request32_p99": "p99 of a request, 32 connections", "connection_cpu": "CPU per connection",
+    "connections_per_second": "connections per second (more is better)",
+}
+
+# Work, field, title, digits.
+ROWS = [
+    ("bulk", "cpu", "bulk, 1 stream: CPU s/GiB", 2), ("bulk", "gib_per_second", "GiB/s", 2),
+    ("bulk8", "cpu", "bulk, 8 streams: CPU s/GiB", 2), ("bulk8", "gib_per_second", "GiB/s", 2),
+    ("request1", "cpu", "request, 1 connection: CPU us", 1), ("request1", "requests_per_second", "requests/s", 0),
+    ("request1", "p50_us", "p50 us", 0), ("request1", "p99_us", "p99 us", 0),
+    ("request32", "cpu", "request, 32 connections: CPU us", 1),
+    ("request32", "requests_per_second", "requests/s", 0), ("request32", "p50_us", "p50 us", 0),
+    ("request32", "p99_us", "p99 us", 0),
+    ("connection", "cpu", "connect, request, close: CPU us", 0),
+    ("connection", "connections_per_second", "connections/s", 0), ("connection", "p99_us", "p99 us", 0),
+]
 
 
 def environment(bench):
@@ -16,37 +35,82 @@ def environment(bench):
                   if line.startswith("model name")), platform.machine())
     return {
         "cores": os.cpu_count(), "cpu": model, "kernel": platform.release(),
-        "openssl": run("openssl", "version").split("(")[0].strip(),
+        "openssl": " ".join(run("openssl", "version").split()[:2]),
         "congestion_control": read("/proc/sys/net/ipv4/tcp_congestion_control"),
-        "meshnode": run(bench.binary, "--version").strip(), "envoy": run(bench.envoy, "--version").strip().split()[-1],
-        "cpu_accounting": bench.cgroups.how, "loops": 1, "envoy_concurrency": 1,
-        "load_average": os.getloadavg()[0],
+        "meshnode": run(bench.binary, "--version").strip(),
+        # commit/version/...
+        "envoy": run(bench.envoy, "--version").strip().split("version: ")[-1].split("/")[1],
+        "cipher": bench.ciphers(), "cpu_accounting": bench.cgroups.how, "loops": 1, "envoy_concurrency": 1,
+        "policies": 10, "load_average_before": bench.load_before, "load_average_after": os.getloadavg()[0],
     }
-
-
-ROWS = [("bulk", "cpu", "bulk, 1 stream: CPU s/GiB", 2), ("bulk", "gib_per_second", "  GiB/s", 2),
-        ("bulk8", "cpu", "bulk, 8 streams: CPU s/GiB", 2), ("bulk8", "gib_per_second", "  GiB/s", 2),
-        ("request1", "cpu", "request, 1 connection: CPU us", 1), ("request1", "requests_per_second", "  requests/s", 0),
-        ("request1", "p50_us", "  p50 us", 0), ("request1", "p99_us", "  p99 us", 0),
-        ("request32", "cpu", "request, 32 connections: CPU us", 1),
-        ("request32", "requests_per_second", "  requests/s", 0), ("request32", "p50_us", "  p50 us", 0),
-        ("request32", "p99_us", "  p99 us", 0),
-        ("connection", "cpu", "connect, request, close: CPU us", 0),
-        ("connection", "connections_per_second", "  connections/s", 0), ("connection", "p99_us", "  p99 us", 0)]
 
 
 def table(results):
     lines = []
     if "candidates" in results:
-        names = list(results["candidates"])
-        lines.append(f"{'':34}" + "".join(f"{name:>10}" for name in names))
-        for work, field, title, digits in ROWS:
-            if work in results["candidates"][names[0]]:
-                values = [results["candidates"][name][work][field] for name in names]
-                lines.append(f"{title:34}" + "".join(f"{value:10.{digits}f}" for value in values))
-        lines.append("")
-        lines.append(f"{'meshnode / envoy':34}{'median':>10}{'least':>10}{'most':>10}")
-        for name, value in results["ratios"].items():
-            spread = results["spread"][name]
-            lines.append(f"{name:34}{value:10.2f}{spread['min']:10.2f}{spread['max']:10.2f}")
+        lines += traffic(results["candidates"])
+        lines += ratios("meshnode / envoy", results["ratios"], results["spread"])
+    if "same_node" in results:
+        same = results["same_node"]
+        lines += ["within one node:", *traffic(same["candidates"])]
+        lines += ratios("meshnode / one relay hop", {name: same[name] for name in RATIO_TITLES}, same["spread"])
+    lines += footprint(results)
+    where = results["environment"]
+    lines.append(f"{where['cpu']}, {where['cores']} cores, load {where['load_average_before']:.1f} before; Linux "
+                 f"{where['kernel']}, {where['openssl']}, {where['congestion_control']}; CPU by {where['cpu_accounting']}")
+    lines.append("; ".join(f"{name} {cipher}" for name, cipher in where["cipher"].items()))
+    lines.append(f"{results['seconds']} s")
     return "\n".join(lines)
+
+
+def traffic(measured):
+    names = list(measured)
+    lines = [f"{'':34}" + "".join(f"{name:>11}" for name in names)]
+    for work, field, title, digits in ROWS:
+        if work in measured[names[0]]:
+            # No proxy has no CPU.
+            values = [f"{measured[name][work][field]:.{digits}f}" if name != "direct" or field != "cpu" else "-"
+                      for name in names]
+            title = title if field == "cpu" else "  " + title
+            lines.append(f"{title:34}" + "".join(f"{value:>11}" for value in values))
+    return [*lines, ""]
+
+
+def ratios(title, values, spread):
+    lines = [f"{title:42}{'median':>9}{'least':>9}{'most':>9}"]
+    for name, value in values.items():
+        lines.append(f"{RATIO_TITLES[name]:42}{value:9.2f}{spread[name]['min']:9.2f}{spread[name]['max']:9.2f}")
+    return [*lines, ""]
+
+
+def footprint(results):
+    lines = []
+    for name, rows in results.get("idle", {}).items():
+        for row in rows:
+            lines.append(f"{row['connections']} idle connections, both sides of {name}: "
+                         f"{row['bytes_per_connection']:.0f} bytes each")
+    for name, row in results.get("handshakes", {}).items():
+        lines.append(f"new mTLS session accepted by {name}: {row['cpu']:.0f} us CPU ({row['cipher']})")
+    if "rest" in results:
+        rest = results["rest"]
+        lines.append(f"keeper and worker at rest with {rest['pods']} pods: RSS {mebibytes(rest['rss_bytes'])}, PSS "
+                     f"{mebibytes(rest['pss_bytes'])}, private {mebibytes(rest['private_bytes'])}")
+        lines.append(f"keeper, to capture a pod: {rest['keeper_cpu_us_per_pod']:.0f} us CPU")
+    if "control" in results:
+        lines += control(results["control"])
+    if "waypoint" in results:
+        lines.append(f"waypoint: {results['waypoint']}")
+    return [*lines, ""] if lines else []
+
+
+def control(told):
+    lines = [f"{told['workloads']} workloads: known to both agents {told['seconds_until_known']:.1f} s after their files; "
+             f"a change reaches both in {told['change_ms'][len(told['change_ms']) // 2]:.0f} ms (median)"]
+    for node, role in (("c", "embedded-controller"), ("c", "worker"), ("d", "subscriber"), ("d", "worker")):
+        before, after = told["memory_before"][node][role], told["memory"][node][role]
+        lines.append(f"  {role} of node {node}: RSS {mebibytes(before['rss_bytes'])} -> {mebibytes(after['rss_bytes'])}")
+    return lines
+
+
+def mebibytes(count):
+    return f"{count / (1 << 20):.1f} MiB"
