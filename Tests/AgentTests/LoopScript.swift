@@ -1,3 +1,4 @@
+import Foundation
 import Kernel
 import Testing
 
@@ -47,4 +48,13 @@ func run(_ loop: EventLoop, _ steps: Step...) throws {
     ticker.stop()
     if let failure { throw failure }
     #expect(remaining.first?.name == nil, "this never came")
+}
+
+/// Runs `body` on a thread of its own: one that waits must not hold one of the few threads that tasks share, for those
+/// of the processes that it plays with need them, too.
+func onThread(_ body: @escaping () throws -> Void) async throws {
+    let confined = LoopConfined(body)
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Result { try confined.value() }) }
+    }
 }

@@ -61,6 +61,9 @@ import XDS
         #expect(facts.isDialling)
         facts.workerStarted = facts.now - 4
         #expect(codes == ["MN2004"])
+        facts.workerStarted = facts.now
+        facts.hasReachedController = true
+        #expect(codes == ["MN2004"], "it was there and went away")
     }
 
     @Test mutating func `is configuration that does not come, once a start has had its time`() {

@@ -31,6 +31,8 @@ final class MeshSubscription {
     private var channel: ChannelConnection?
     private(set) var snapshot = MeshSnapshot()
     private(set) var report: ControllerReport?
+    /// Whether this worker has heard the mesh's controller at all.
+    private(set) var hasReachedController = false
     private(set) var changedAt: ContinuousClock.Instant?
     unowned let delegate: any Delegate
     private let publication: Publication
@@ -104,6 +106,7 @@ final class MeshSubscription {
         case .controllerReport(let report):
             let isFirst = self.report == nil
             self.report = report
+            if report.linkTrouble.isEmpty { hasReachedController = true }
             delegate.controllerReported(report)
             if isFirst { sendReport() }
         case .meshReport(let report): questions.answered(report)

@@ -68,6 +68,7 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     var isConnectedToController: Bool { subscription?.isConnected ?? false }
     var snapshotAge: Duration? { subscription?.changedAt.map { $0.duration(to: loop.now) } }
     var controllerReport: ControllerReport? { subscription?.report }
+    var hasReachedController: Bool { subscription?.hasReachedController ?? false }
     var certificateStatuses: [CertificateStatus] { certificates?.statuses ?? [] }
     var expiredIdentities: Set<SPIFFEID> { certificates?.expired ?? [] }
     /// What is wrong with this node's clock; nil if nothing seems to be.

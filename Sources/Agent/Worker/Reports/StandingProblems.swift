@@ -14,6 +14,8 @@ struct StandingProblems {
     var workerStarted: Int64
     /// Why the controller is not heard of; nil if it is.
     var controllerTrouble: String?
+    /// Whether this worker has heard it before.
+    var hasReachedController = false
     var hasSnapshot = true
     var snapshot = MeshSnapshot()
     var pods: [PodReport] = []
@@ -45,7 +47,9 @@ struct StandingProblems {
     private static let diallingTime: Int64 = 3
 
     /// Whether the controller is not there yet because this worker has only just begun, as after an upgrade.
-    var isDialling: Bool { controllerTrouble != nil && now - workerStarted <= Self.diallingTime }
+    var isDialling: Bool {
+        controllerTrouble != nil && !hasReachedController && now - workerStarted <= Self.diallingTime
+    }
 
     private var processProblems: [Problem] {
         var problems: [Problem] = []

@@ -90,7 +90,8 @@ extension WorkerProcess {
     private var standingProblems: StandingProblems {
         StandingProblems(
             node: configuration.node, now: WallClock.secondsSince1970, workerStarted: started,
-            controllerTrouble: controllerTrouble, hasSnapshot: hasSnapshot, snapshot: snapshot,
+            controllerTrouble: controllerTrouble, hasReachedController: hasReachedController,
+            hasSnapshot: hasSnapshot, snapshot: snapshot,
             pods: Array(pods.values), keeper: keeperFacts, certificates: certificateStatuses,
             expired: expiredIdentities, authority: controllerReport?.authority ?? [],
             clockProblem: clockProblem, edges: telemetry.edges.edges, flows: telemetry.flows.latest)
