@@ -167,8 +167,10 @@ part "build" build || finish
 if [[ -n $filter ]]; then
     run_tests "tests that match" --filter "$filter"
 else
-    run_tests "tests" --skip NodeTests
-    # By themselves: they are many processes, and would starve the others of threads.
+    run_tests "tests" --skip 'NodeTests|AgentTests|ControlPlaneTests'
+    # By themselves: tests that wait hold threads that tasks of these need.
+    run_tests "tests of agent and control plane" --filter 'AgentTests|ControlPlaneTests'
+    # They are many processes.
     twice run_tests "tests of whole nodes" --filter NodeTests
 fi
 if [[ -z $filter ]]; then
