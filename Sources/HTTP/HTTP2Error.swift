@@ -10,6 +10,10 @@ package struct HTTP2Error: Error, Hashable, Sendable, CustomStringConvertible {
         case tooManyContinuations = "too_many_continuations"
         /// A decoded header block was over the hard limit.
         case headerListTooLarge = "header_list_too_large"
+        /// The peer broke a rule of HTTP/2, and was told which by GOAWAY.
+        case protocolBroken = "protocol_broken"
+        /// The peer ended the session with an error.
+        case endedByPeer = "ended_by_peer"
         /// Our own caller broke the calling order.
         case misuse
         /// No memory.

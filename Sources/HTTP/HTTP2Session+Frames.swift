@@ -158,7 +158,10 @@ extension HTTP2Session {
 
     private func goAwayReceived(last: Int32, _ code: ResetCode) {
         hasReceivedGoAway = true
-        if code != .noError { fatalCode = fatalCode ?? code }
+        if code != .noError, fatalCode == nil {
+            fatalCode = code
+            wasEndedByPeer = true
+        }
         events.append(.goAway(lastStream: last, code: code))
     }
 
@@ -184,8 +187,8 @@ extension HTTP2Session {
         guard let index = slotIndex(number) ?? streams.slots.firstIndex(where: { $0.number == number }),
             !streams[index].flags.contains(.closed)
         else { return Self.proceed }
-        let flags = streams[index].flags
-        let isClean = code == .noError && flags.isSuperset(of: [.localFinished, .remoteFinished])
+        // Behind its end, a peer that wants no more says RST_STREAM(NO_ERROR): what it sent counts (RFC 9113 section 8.1).
+        let isClean = code == .noError && streams[index].flags.contains(.remoteFinished)
         streams[index].flags.insert(.closed)
         streams.setBlocked(false, at: index)
         streams.openCount -= 1

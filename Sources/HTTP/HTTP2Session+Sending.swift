@@ -118,7 +118,8 @@ extension HTTP2Session {
 extension HTTP2Error.Code {
     var goAwayCode: ResetCode {
         switch self {
-        case .badPreface: .protocolError
+        case .badPreface, .protocolBroken: .protocolError
+        case .endedByPeer: .noError
         case .flooded, .tooManyContinuations, .headerListTooLarge: .enhanceYourCalm
         case .misuse, .outOfMemory, .internal: .internalError
         }

@@ -32,6 +32,8 @@ internal import CNghttp2
     package internal(set) var failure: HTTP2Error?
     /// The code of a GOAWAY with an error that either side sent; the connection ends after it.
     package internal(set) var fatalCode: ResetCode?
+    /// It was the peer that sent it.
+    package internal(set) var wasEndedByPeer = false
     /// The peer sent GOAWAY: no stream can be opened any more.
     package internal(set) var hasReceivedGoAway = false
     /// The peer's first SETTINGS have come.

@@ -38,6 +38,7 @@ extension TunnelLink {
     /// A session that has said its last word and carries nothing is closed.
     func closeIfOver() {
         guard !isOver, isEstablished, session.isOver, plaintext.isEmpty, ciphertext.isEmpty else { return }
+        if let fault = session.fault { return fail(fault) }
         end(TunnelFailure(.drain, "the tunnel with \(peerText) was drained", mayRetryElsewhere: true))
     }
 
@@ -67,7 +68,8 @@ extension TunnelLink {
     }
 
     func lostFailure(_ text: String) -> TunnelFailure {
-        TunnelFailure(.peerReset, "tunnel with \(peerText): \(text)", mayRetryElsewhere: !isEstablished)
+        let text = session.fault.map { "\(text); \($0.message)" } ?? text
+        return TunnelFailure(.peerReset, "tunnel with \(peerText): \(text)", mayRetryElsewhere: !isEstablished)
     }
 
     func fail(_ error: TLSError) {
@@ -87,6 +89,9 @@ extension TunnelLink {
         // The session's last frame is the GOAWAY that tells the peer.
         try? plaintext.withBuffer { buffer throws(TunnelError) in _ = try session.drain(into: &buffer) }
         try? sealOnce()
+        // What is asked of a session that has ended fails as misuse; why it ended says more.
+        var error = error
+        if case .http2 = error.code, let fault = session.fault { error = fault }
         let isSilent = error.code == .peerSilent
         end(
             TunnelFailure(

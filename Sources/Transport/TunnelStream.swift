@@ -24,13 +24,16 @@ package enum StreamSendResult: Hashable, Sendable {
 /// goes back: nothing of it is forwarded if the connection is refused in the end.
 package final class TunnelStream {
     private var link: TunnelLink?
-    private var id: StreamID?
+    private(set) var id: StreamID?
     private var token = 0
     private var handler: (any TunnelStreamHandler)?
     private var early: ByteQueue
     private var isRelaying = false
     private var hasFinishedEarly = false
     private var isAnswered = false
+    private var hasFinished = false
+    /// The peer ended its direction and takes nothing more; bytes that were thrown away since.
+    private var discarded: Int?
 
     init(handler: (any TunnelStreamHandler)?, resources: LoopResources) {
         self.handler = handler
@@ -63,12 +66,31 @@ package final class TunnelStream {
 
     /// Reads from `socket` straight into the tunnel's next records, as much as the windows allow.
     package func send(from socket: StreamSocket) -> StreamSendResult {
-        guard let link, let id else { return .blocked }
+        guard let link else { return .blocked }
+        guard let id else { return discard(from: socket, link.resources) }
         return link.send(id, from: socket, for: self)
     }
 
+    /// What is still sent to a peer that takes no more. Who does not stop is cut, as TCP would do it.
+    private func discard(from socket: StreamSocket, _ resources: LoopResources) -> StreamSendResult {
+        guard let discarded else { return .blocked }
+        guard discarded <= Self.mostDiscarded else {
+            wasReset()
+            return .blocked
+        }
+        var scratch = resources.makeScratch()
+        let result = StreamSendResult(socket.read(into: &scratch))
+        guard case .bytes(let count) = result else { return result }
+        self.discarded = discarded + count
+        return .bytes(0)
+    }
+
+    /// Bytes that are read and thrown away, so that those under way to the application are not lost by a reset.
+    private static let mostDiscarded = 1 << 20
+
     /// Ends our direction.
     package func finish() {
+        hasFinished = true
         guard let link, let id else { return }
         link.finish(id)
     }
@@ -133,8 +155,15 @@ package final class TunnelStream {
         onAbandoned = nil
     }
 
-    /// Both directions have ended, and its token is another's from now on. What it brought may still wait to be written.
-    func closed() { id = nil }
+    /// The stream is over, and its token is another's from now on. What it brought may still wait to be written. If our
+    /// direction had not ended, the peer wants none of it.
+    func closed() {
+        id = nil
+        isWaitingForRoom = false
+        guard !hasFinished else { return }
+        discarded = 0
+        handler?.streamWritable()
+    }
 
     func accepted() {
         isAnswered = true

@@ -38,7 +38,7 @@ package struct TunnelError: Error, Hashable, Sendable, CustomStringConvertible {
             case .flooded: .abuse(.ping)
             case .tooManyContinuations: .abuse(.continuation)
             case .headerListTooLarge: .abuse(.headerList)
-            case .badPreface, .misuse, .outOfMemory, .internal: .http2(error.code)
+            case .badPreface, .protocolBroken, .endedByPeer, .misuse, .outOfMemory, .internal: .http2(error.code)
             }
         self.init(code, error.message)
     }

@@ -13,7 +13,7 @@ package enum TunnelEvent: Hashable, Sendable {
     case data(StreamID, token: Int, offset: Int, count: Int)
     /// The peer's FIN.
     case finished(StreamID, token: Int)
-    /// Both directions have ended in good order; the token is free.
+    /// The peer's direction has ended in good order and ours, too, or the peer takes no more of it; the token is free.
     case closed(StreamID, token: Int)
     /// The stream was cut; the token is free. With `wasProcessed` false the peer never looked at it, and what
     /// was sent may be sent again elsewhere.

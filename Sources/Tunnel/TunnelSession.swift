@@ -85,6 +85,14 @@ package final class TunnelSession {
     /// The connection can be closed once the outgoing buffer is empty.
     package var isOver: Bool { http.isOver || (isDraining && isIdle && !finalGoAwayWaits && http.hasNothingToSend) }
 
+    /// Why the session is over, if either side ended it with an error; nil if it ends in good order, or goes on.
+    package var fault: TunnelError? {
+        guard let code = http.fatalCode else { return nil }
+        return http.wasEndedByPeer
+            ? TunnelError(.http2(.endedByPeer), "the peer ended the session with \(code)")
+            : TunnelError(.http2(.protocolBroken), "the peer broke the protocol and was told \(code)")
+    }
+
     /// Parses all of `plaintext`. Afterwards take the events until there are none: those for payload and requests
     /// refer to this span.
     ///

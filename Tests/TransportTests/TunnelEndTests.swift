@@ -57,6 +57,48 @@ import Tunnel
         try world.end()
     }
 
+    /// Envoy does this when the application behind it ends first.
+    @Test func `of a stream whose peer takes no more loses nothing of what it sent`() throws {
+        let world = try TunnelWorld()
+        let client = try takingNoMore(in: world)
+        let received = client.app.receiveAll()
+        #expect(received.bytes == [UInt8](repeating: 7, count: 100_000))
+        #expect(received.end == .finished)
+        client.app.send([1, 2, 3])
+        client.app.finish()
+        try world.test.wait(for: "the stream to be over") { client.carrier.stream == nil }
+        try world.test.on { #expect(client.carrier.events == [.accepted, .finished]) }
+        try world.end()
+    }
+
+    @Test func `is a reset for a client that goes on sending to a peer that takes no more`() throws {
+        let world = try TunnelWorld()
+        let client = try takingNoMore(in: world)
+        #expect(client.app.receiveAll().end == .finished)
+        let filler = [UInt8](repeating: 0, count: 1 << 20)
+        // It is cut after a while: the kernel's buffers hold far less than this.
+        for _ in 0..<64 where client.app.send(filler) {}
+        try world.wait(for: .reset, on: client.carrier)
+        try world.end()
+    }
+
+    /// A client whose server has sent 100,000 bytes and its end, and behind it RST_STREAM with NO_ERROR.
+    private func takingNoMore(in world: TunnelWorld) throws -> ClientEnd {
+        let client = try world.accepted(world.open())
+        let server = try world.application()
+        let carrier = try world.carrier()
+        server.send([UInt8](repeating: 7, count: 100_000))
+        server.finish()
+        try world.wait(for: .finished, on: client.carrier)
+        try world.test.on {
+            let link = try #require(world.acceptor.allLinks.first)
+            let id = try #require(carrier.stream?.id)
+            link.session.reset(id, code: .noError, at: world.accepting.loop.now)
+            link.queueFlush()
+        }
+        return client
+    }
+
     @Test func `leaves nothing behind`() throws {
         let world = try TunnelWorld()
         weak var stream: TunnelStream?

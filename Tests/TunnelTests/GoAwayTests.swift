@@ -88,6 +88,18 @@ import Tunnel
         pair.dialler.receive(goodbye[...], at: pair.now)
         #expect(pair.dialler.session.isOver)
         #expect(!pair.dialler.session.canOpenStream)
+        // Neither side takes this for a drain.
+        #expect(pair.accepter.session.fault?.code == .http2(.protocolBroken))
+        #expect(pair.accepter.session.fault?.message.contains("PROTOCOL_ERROR") == true)
+        #expect(pair.dialler.session.fault?.code == .http2(.endedByPeer))
+    }
+
+    @Test func `a drain is no fault of anybody`() throws {
+        let pair = try TunnelPair()
+        pair.accepter.session.goAway()
+        pair.exchange()
+        #expect(pair.accepter.session.isOver && pair.dialler.session.isOver)
+        #expect(pair.accepter.session.fault == nil && pair.dialler.session.fault == nil)
     }
 
     @Test func `a peer that does not speak HTTP/2 is told and the session ends`() throws {

@@ -157,6 +157,21 @@ import Tunnel
         #expect(pair.dialler.session.isIdle && pair.accepter.session.isIdle)
     }
 
+    /// As Envoy does when a response is over before its request (RFC 9113 section 8.1).
+    @Test func `an end and then RST_STREAM with NO_ERROR is an end, and nothing of it is lost`() throws {
+        let pair = try TunnelPair()
+        let (stream, accepted) = try pair.connect(token: 5)
+        try pair.accepter.send(accepted, pattern(5000))
+        pair.accepter.session.finish(accepted)
+        var sent = pair.accepter.drain(at: pair.now)
+        sent += [0, 0, 4, 3, 0, 0, 0, 0, UInt8(stream.number), 0, 0, 0, 0]
+        pair.dialler.receive(sent[...], at: pair.now)
+        #expect(pair.dialler.received[stream.number] == pattern(5000))
+        #expect(pair.dialler.log.suffix(2) == [.finished(stream, token: 5), .closed(stream, token: 5)])
+        #expect(pair.dialler.session.isIdle)
+        #expect(try pair.dialler.send(stream, [1]) == 0)
+    }
+
     @Test func `a stream that was reset gives no more events and its number is dead`() throws {
         let pair = try TunnelPair()
         let (stream, accepted) = try pair.connect()
