@@ -66,9 +66,10 @@ let harnesses: [Target] =
 
 /// Microbenchmarks, for hack/microbench.sh alone: what they need is neither fetched nor built otherwise.
 let measuresMicro = Context.environment["MESHNODE_BENCHMARKS"] != nil
+let benchmarkLibrary = "https://github.com/ordo-one/benchmark"
 // Without its traits it puts nothing between the program and its allocator.
 let microPackages: [Package.Dependency] =
-    measuresMicro ? [.package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: [])] : []
+    measuresMicro ? [.package(url: benchmarkLibrary, from: "1.38.1", traits: [])] : []
 let microTargets: [Target] =
     measuresMicro
     ? [
