@@ -134,13 +134,13 @@ package struct TCPSocket: ~Copyable, Sendable {
 
     // MARK: Bytes
 
-    /// Appends what is there to `buffer`, as much as fits.
-    package borrowing func read(into buffer: inout ByteBuffer) -> ReadResult {
+    /// Appends what is there to `buffer`, as much as fits and `limit` bytes at most.
+    package borrowing func read(into buffer: inout ByteBuffer, atMost limit: Int = .max) -> ReadResult {
         var code: Int32 = 0
         var isEnd = false
         let count = unsafe buffer.withUnsafeWritable { space in
             guard let base = space.baseAddress, space.count > 0 else { return 0 }
-            let result = interruptible { unsafe recv(raw, base, space.count, 0) }
+            let result = interruptible { unsafe recv(raw, base, min(space.count, limit), 0) }
             if result < 0 { code = errno }
             isEnd = result == 0
             return max(0, result)

@@ -61,7 +61,9 @@ extension OutboundConnection: SameNodeOwner {
     func sameNodeOpened(_ socket: StreamSocket) {
         guard case .joining(let inbound) = phase else { return socket.reset() }
         stopTimer()
-        let relay = SocketRelay(client: client, server: socket, resources: proxy.resources, owner: self)
+        let relay = SocketRelay(
+            client: client, server: socket, early: early, resources: proxy.resources, owner: self)
+        early = EarlyBytes()
         phase = .relayingSameNode(relay, inbound)
         if let endpoint { proxy.load.opened(to: endpoint) }
         account.opened(in: proxy.journal)

@@ -26,6 +26,10 @@ extension OutboundConnection: TunnelStreamHandler {
         let request = ConnectRequest(
             authority: route.authority, baggage: Baggage(source), forwarded: nil, traceParent: nil)
         phase = .over
+        // Most clients speak first, and at once: what they say goes out with the CONNECT.
+        if early.isEmpty { client.expectBytes() }
+        takeEarly()
+        guard !isOver else { return }
         let stream = proxy.tunnels.open(key, request, sockets: pod.stock, handler: self)
         // A refusal may have been told already, from inside the call.
         if case .over = phase, !isOver { phase = .opening(stream) }
@@ -36,11 +40,34 @@ extension OutboundConnection: TunnelStreamHandler {
         source.addresses.first { $0.family == family }
     }
 
+    /// Takes what the client has said so far, as much as can be kept; whether that was more than before.
+    @discardableResult
+    func takeEarly() -> Bool {
+        switch early.read(from: client, proxy.resources) {
+        case .some(let hasRead): return hasRead
+        case .none:
+            clientBroke()
+            return false
+        }
+    }
+
+    func sendEarly(on stream: TunnelStream) {
+        let next = early.sending { stream.send($0) }
+        early.sent(next)
+    }
+
+    func streamOpened(_ stream: TunnelStream) {
+        early.beginAgain()
+        sendEarly(on: stream)
+    }
+
     func streamAccepted() {
         guard case .opening(let stream) = phase else { return }
         stopTimer()
         account.destinationProved(stream.peerIdentity)
-        let relay = StreamRelay(socket: client, stream: stream, role: .clientSocket, loop: proxy.loop, owner: self)
+        let relay = StreamRelay(
+            socket: client, stream: stream, role: .clientSocket, early: early, loop: proxy.loop, owner: self)
+        early = EarlyBytes()
         phase = .relayingStream(relay)
         if let endpoint { proxy.load.opened(to: endpoint) }
         account.opened(in: proxy.journal)
@@ -83,7 +110,10 @@ extension OutboundConnection: TunnelStreamHandler {
 
     func streamReceived(_ bytes: RawSpan) {}
     func streamFinished() {}
-    func streamWritable() {}
+
+    func streamWritable() {
+        if case .opening(let stream) = phase { sendEarly(on: stream) }
+    }
 
     /// Tries another endpoint of the service, if there is one; the reason of the last attempt stands otherwise.
     private func retry(_ reason: Reason, _ detail: String) {

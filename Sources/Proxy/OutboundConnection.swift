@@ -39,6 +39,8 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
     private var openingTimer: TimerID?
     var endpoint: WorkloadUID?
     var tried: Set<WorkloadUID> = []
+    /// What the client said before there was an answer.
+    var early = EarlyBytes()
     var account: ConnectionAccount
 
     init(
@@ -104,10 +106,15 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
     // MARK: The client while the way is being opened
 
     func socketConnected(_ socket: StreamSocket) {}
-    func socketReadable(_ socket: StreamSocket) {}
     func socketDrained(_ socket: StreamSocket, count: Int) {}
 
-    func socketFailed(_ socket: StreamSocket, errorNumber: Int32) {
+    func socketReadable(_ socket: StreamSocket) {
+        if case .opening(let stream) = phase, takeEarly() { sendEarly(on: stream) }
+    }
+
+    func socketFailed(_ socket: StreamSocket, errorNumber: Int32) { clientBroke() }
+
+    func clientBroke() {
         let detail = "the client reset the connection before it was open"
         giveUpOpening(.peerReset, detail)
         refuse(.peerReset, detail)

@@ -15,11 +15,18 @@ final class SocketRelay: StreamSocketDelegate, EventHandler {
     private var hasServerEnded = false
     private var isQueued = false
     private var bytes = RelayedBytes()
+    private var early: EarlyBytes
 
     /// Takes over both open sockets. `start` makes it live.
-    init(client: StreamSocket, server: StreamSocket, resources: LoopResources, owner: any RelayOwner) {
+    ///
+    /// - Parameter early: what was taken from the client already.
+    init(
+        client: StreamSocket, server: StreamSocket, early: EarlyBytes = EarlyBytes(), resources: LoopResources,
+        owner: any RelayOwner
+    ) {
         self.client = client
         self.server = server
+        self.early = early
         self.resources = resources
         self.owner = owner
     }
@@ -30,7 +37,21 @@ final class SocketRelay: StreamSocketDelegate, EventHandler {
     func start() {
         client.redirect(to: self)
         server.redirect(to: self)
+        if !early.isEmpty { sendEarly() }
         pump()
+    }
+
+    /// The socket keeps what the server does not take.
+    private func sendEarly() {
+        bytes.sent = UInt64(early.count)
+        early.beginAgain()
+        _ = early.sending { span in
+            _ = server.send(span)
+            return span.byteCount
+        }
+        hasClientEnded = early.hasEnded
+        early = EarlyBytes()
+        if hasClientEnded { server.finish() }
     }
 
     /// Ends both sides with RST.

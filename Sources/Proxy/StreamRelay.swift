@@ -26,9 +26,16 @@ final class StreamRelay: StreamSocketDelegate, TunnelStreamHandler, EventHandler
     private var hasStreamEnded = false
     private var isQueued = false
     private var bytes = RelayedBytes()
+    private var early: EarlyBytes
 
     /// Takes over an open socket and an open stream. `start` makes it live.
-    init(socket: StreamSocket, stream: TunnelStream, role: Role, loop: EventLoop, owner: any RelayOwner) {
+    ///
+    /// - Parameter early: what was taken from the socket already, with as much of it as the stream has had.
+    init(
+        socket: StreamSocket, stream: TunnelStream, role: Role, early: EarlyBytes = EarlyBytes(), loop: EventLoop,
+        owner: any RelayOwner
+    ) {
+        self.early = early
         self.socket = socket
         self.stream = stream
         self.role = role
@@ -42,6 +49,7 @@ final class StreamRelay: StreamSocketDelegate, TunnelStreamHandler, EventHandler
     func start() {
         socket.redirect(to: self)
         stream.redirect(to: self)
+        account(fromSocket: early.count)
         pump()
     }
 
@@ -63,7 +71,23 @@ final class StreamRelay: StreamSocketDelegate, TunnelStreamHandler, EventHandler
 
     func streamWritable() { pump() }
 
+    /// Whether the stream has had all that was taken from the socket before.
+    private func hasSentEarly() -> Bool {
+        guard !early.isEmpty else { return true }
+        let next = early.sending { stream.send($0) }
+        early.sent(next)
+        guard early.isSent else { return false }
+        hasSocketEnded = early.hasEnded
+        early = EarlyBytes()
+        if hasSocketEnded {
+            stream.finish()
+            endIfDone()
+        }
+        return true
+    }
+
     private func pump() {
+        guard owner != nil, hasSentEarly() else { return }
         var share = 4
         while owner != nil, !hasSocketEnded, socket.mayRead {
             guard share > 0 else { return queueForNextTurn() }

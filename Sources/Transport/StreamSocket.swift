@@ -108,11 +108,14 @@ package final class StreamSocket: EventHandler, TimerHandler {
 
     // MARK: Reading
 
-    /// Reads into `buffer`. A short read means that there is nothing more, unless FIN is already known to wait
+    /// Bytes may be there although no event has told of them yet: the next read is worth its call.
+    package func expectBytes() { if phase == .open { mayRead = true } }
+
+    /// Reads into `buffer`, `limit` bytes at most. A short read means that there is nothing more, unless FIN is already known to wait
     /// behind it: then the end is read at once, for no further edge would tell of it.
-    package func read(into buffer: inout ByteBuffer) -> ReadResult {
-        let space = buffer.writableCount
-        return noted(socket?.read(into: &buffer) ?? .endOfStream, asked: space)
+    package func read(into buffer: inout ByteBuffer, atMost limit: Int = .max) -> ReadResult {
+        let space = min(buffer.writableCount, limit)
+        return noted(socket?.read(into: &buffer, atMost: limit) ?? .endOfStream, asked: space)
     }
 
     /// As `read(into:)`, into the payload places of frames with one call.

@@ -13,6 +13,14 @@ package struct TunnelFailure: Error, Hashable, Sendable {
     /// Who the peer is, if it had proved that.
     package internal(set) var peer: SPIFFEID?
 
+    /// The same, if something of the stream may have reached an application.
+    var final: TunnelFailure {
+        guard mayRetryElsewhere else { return self }
+        var failure = TunnelFailure(reason, detail, mayRetryElsewhere: false, abuse: abuse)
+        failure.peer = peer
+        return failure
+    }
+
     package init(_ reason: Reason, _ detail: String, mayRetryElsewhere: Bool, abuse: AbuseKind? = nil) {
         self.reason = reason
         self.detail = detail

@@ -117,7 +117,7 @@ extension TunnelLink {
         // Drained or closed by the peer, which says nothing against it: whoever has no answer yet may ask again.
         let isGone = isEstablished && (failure.reason == .drain || failure.reason == .peerReset)
         for stream in lost {
-            if isGone { stream?.unprocessed(failure) } else { stream?.lost(failure) }
+            if isGone { stream?.unprocessed(failure, isCertain: false) } else { stream?.lost(failure) }
         }
         let owner = owner
         self.owner = nil

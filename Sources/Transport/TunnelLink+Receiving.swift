@@ -109,7 +109,8 @@ extension TunnelLink {
             } else {
                 stream.unprocessed(
                     TunnelFailure(
-                        .peerReset, "\(peerText) did not process the stream (\(code))", mayRetryElsewhere: true))
+                        .peerReset, "\(peerText) did not process the stream (\(code))", mayRetryElsewhere: true),
+                    isCertain: true)
             }
         case .writable(_, let token): stream(token)?.becameWritable()
         case .draining: owner?.linkDraining(self)

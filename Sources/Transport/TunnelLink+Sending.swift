@@ -23,6 +23,24 @@ extension TunnelLink {
         return .blocked
     }
 
+    /// Sends what the windows and the outgoing buffer take of `bytes`.
+    func send(_ id: StreamID, _ bytes: RawSpan, for stream: TunnelStream) -> Int {
+        guard !isOver else { return 0 }
+        var count = 0
+        if !isSocketFull {
+            do throws(TunnelError) {
+                try plaintext.withBuffer { buffer throws(TunnelError) in
+                    count = try session.send(id, bytes, into: &buffer)
+                }
+            } catch {
+                fail(error)
+            }
+            queueFlush()
+        }
+        if count < bytes.byteCount, isSocketFull || lacksOnlyRoom(id) { waitForRoom(stream) }
+        return count
+    }
+
     /// There is window, so the session will not say when to go on.
     func lacksOnlyRoom(_ id: StreamID) -> Bool { !isOver && session.sendableCount(id) > 0 }
 

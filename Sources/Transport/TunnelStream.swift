@@ -34,6 +34,8 @@ package final class TunnelStream {
     private var hasFinished = false
     /// The peer ended its direction and takes nothing more; bytes that were thrown away since.
     private var discarded: Int?
+    /// Payload was sent on the stream's present tunnel.
+    private var hasSent = false
 
     init(handler: (any TunnelStreamHandler)?, resources: LoopResources) {
         self.handler = handler
@@ -87,6 +89,18 @@ package final class TunnelStream {
 
     /// Bytes that are read and thrown away, so that those under way to the application are not lost by a reset.
     private static let mostDiscarded = 1 << 20
+
+    /// Sends what the windows take of `bytes`, by copying; `streamWritable` follows if that is not all. What a peer takes
+    /// no more is thrown away.
+    ///
+    /// - Returns: how many bytes were taken.
+    package func send(_ bytes: RawSpan) -> Int {
+        guard let link else { return 0 }
+        guard let id else { return discarded == nil ? 0 : bytes.byteCount }
+        let count = link.send(id, bytes, for: self)
+        if count > 0 { hasSent = true }
+        return count
+    }
 
     /// Ends our direction.
     package func finish() {
@@ -153,6 +167,8 @@ package final class TunnelStream {
         self.token = token
         peerIdentity = link.peerIdentity
         onAbandoned = nil
+        hasSent = false
+        handler?.streamOpened(self)
     }
 
     /// The stream is over, and its token is another's from now on. What it brought may still wait to be written. If our
@@ -200,8 +216,11 @@ package final class TunnelStream {
     }
 
     /// The peer did not look at the stream, or its tunnel went before it was answered.
-    func unprocessed(_ failure: TunnelFailure) {
-        guard !isAnswered, handler != nil, let onUnprocessed else { return lost(failure) }
+    ///
+    /// - Parameter isCertain: the peer says that it did not; otherwise it may have passed on what was sent.
+    func unprocessed(_ failure: TunnelFailure, isCertain: Bool) {
+        if isCertain { hasSent = false }
+        guard !isAnswered, !hasSent, handler != nil, let onUnprocessed else { return lost(failure) }
         self.onUnprocessed = nil
         link = nil
         id = nil
@@ -209,10 +228,11 @@ package final class TunnelStream {
         if !onUnprocessed() { lost(failure) }
     }
 
+    /// What was sent may have reached the application: then nobody may send it again.
     func lost(_ failure: TunnelFailure) {
         let handler = handler
         release()
-        handler?.streamLost(failure)
+        handler?.streamLost(hasSent ? failure.final : failure)
     }
 
     func becameWritable() { handler?.streamWritable() }

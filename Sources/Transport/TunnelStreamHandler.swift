@@ -1,5 +1,8 @@
 /// Told what happens on a tunnel stream; always on its loop.
 package protocol TunnelStreamHandler: AnyObject {
+    /// The CONNECT is on its way in a tunnel; bytes may follow it. Told again if that tunnel was of no use and another
+    /// is tried: nothing that was sent before has been looked at.
+    func streamOpened(_ stream: TunnelStream)
     /// The peer answered 200: the application at the far end accepted.
     func streamAccepted()
     /// The peer answered with another status. The stream is over.
@@ -14,4 +17,8 @@ package protocol TunnelStreamHandler: AnyObject {
     func streamLost(_ failure: TunnelFailure)
     /// Bytes may be sent again, after `send` said `.blocked`.
     func streamWritable()
+}
+
+extension TunnelStreamHandler {
+    package func streamOpened(_ stream: TunnelStream) {}
 }

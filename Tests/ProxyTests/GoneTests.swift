@@ -34,6 +34,7 @@ import Testing
             let server = try listener.accept()
             client.send([1])
             #expect(server.receive(1) == [1])
+            try world.settled()
             // Each is named after itself: one label set at the source's end, one at the destination's.
             #expect(labelSets(world) == 2)
             try world.apply(.workloadRemoved(workload.uid))

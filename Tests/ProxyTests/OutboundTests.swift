@@ -75,6 +75,7 @@ import Transport
         let server = try listener.accept()
         client.send([1])
         #expect(server.receive(1) == [1])
+        try world.settled()
         (serverResets ? server : client).reset()
         #expect((serverResets ? client : server).receiveAll().end == .reset)
         let log = try world.finishedLog()

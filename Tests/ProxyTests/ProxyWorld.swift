@@ -178,10 +178,18 @@ final class ProxyWorld: @unchecked Sendable {
 
     /// `web` connects to `destination`; its end.
     ///
-    /// - Parameter then: done on the loop before it does anything else.
-    func connect(to destination: SocketAddress, then: @escaping () -> Void = {}) throws -> PlainSocket {
+    /// - Parameters:
+    ///   - said: what it has said, with FIN behind it, before it is accepted; nil for nothing yet.
+    ///   - then: done on the loop before it does anything else.
+    func connect(
+        to destination: SocketAddress, saying said: [UInt8]? = nil, then: @escaping () -> Void = {}
+    ) throws -> PlainSocket {
         let listener = try PlainListener()
         let app = try PlainSocket(connectedTo: listener.address)
+        if let said {
+            app.send(said)
+            app.finish()
+        }
         let near = try listener.acceptNonblocking()
         let (proxy, source) = (proxy, SocketAddress(address(1), 40_000))
         try test.on {
@@ -237,10 +245,16 @@ final class ProxyWorld: @unchecked Sendable {
         return try #require(found.first)
     }
 
+    /// Waits until all that was begun is open at both ends: an application may have bytes before the client's end knows
+    /// that it accepted.
+    func settled() throws {
+        try test.wait(for: "both ends to be open") { [proxy] in proxy.openConnections.count == proxy.currentCount }
+    }
+
     /// Waits until nothing is open, and takes the log.
     func finishedLog() throws -> [ConnectionRecord] {
         let (proxy, journal) = (proxy, journal)
-        try test.wait(for: "all connections to end") { proxy.openConnections.isEmpty && journal.total.open == 0 }
+        try test.wait(for: "all connections to end") { proxy.currentCount == 0 && journal.total.open == 0 }
         return log.drain().records
     }
 }
