@@ -14,7 +14,7 @@ import report
 import works
 from candidates import Candidate, Envoy, Meshnode, Relay
 from certificates import Authority
-from machines import BenchError, Cgroups, Machines, run
+from machines import BenchError, Cgroups, Machines, remove_leftovers
 
 
 class Bench:
@@ -24,10 +24,11 @@ class Bench:
         self.options, self.work = options, work
         self.binary, self.load, self.envoy = options.binary, options.load, options.envoy
         self.machines, self.cgroups = Machines(), Cgroups()
-        self.candidates = []
+        self.candidates, self.lone = [], None
         self.load_before = os.getloadavg()[0]
 
     def start(self):
+        remove_leftovers()
         self.machines.make_nodes()
         authority = f"{self.work}/authority"
         os.mkdir(authority, 0o700)
@@ -38,7 +39,16 @@ class Bench:
         for kind in (Candidate, Relay, Envoy, Meshnode):
             candidate = kind(self)
             self.candidates.append(candidate)
+            begin = time.monotonic()
             candidate.start()
+            self.say(f"{candidate.name} is up after {time.monotonic() - begin:.1f} s")
+
+    def lone_agent(self):
+        """An agent in a mesh of its own, started when it is first asked for."""
+        if not self.lone:
+            self.lone = footprint.LoneAgent(self)
+            self.lone.start()
+        return self.lone
 
     def ciphers(self):
         """What each uses, by its own log or as its acceptor chooses when all are offered."""
@@ -77,7 +87,6 @@ def main():
         bench = Bench(options, work)
         try:
             bench.start()
-            bench.say(f"{len(bench.candidates)} candidates are up after {time.monotonic() - begin:.0f} s")
             results = works.measure(bench, wanted, rounds)
             results["environment"] = report.environment(bench)
             results["environment"]["rounds"] = rounds
@@ -98,7 +107,9 @@ def main():
         with open(options.json, "w") as file:
             json.dump(results, file, indent=2)
             file.write("\n")
-    return 0
+    for name, why in results["failed"].items():
+        print(f"hack/bench.sh: {name} failed: {why}", file=sys.stderr)
+    return 1 if results["failed"] else 0
 
 
 def show_logs(work):

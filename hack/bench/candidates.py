@@ -43,7 +43,8 @@ class Candidate:
         pass
 
     def cpu_seconds(self):
-        return sum(group.cpu_seconds() for group in self.cgroups)
+        """Of the client's side and of the server's."""
+        return [group.cpu_seconds() for group in self.cgroups] or [0.0]
 
     def memory(self, field="Rss"):
         return sum(group.memory(field) for group in self.cgroups)
@@ -170,13 +171,20 @@ def ask(bench, node, *command):
 
 
 def processes_of(agent):
-    """The processes of an agent by what they are: keeper, worker, controller."""
+    """The processes of an agent by what they are: keeper, worker, controller. Those that are just being started are
+    left out."""
     found = {"keeper": agent.pid}
     for task in os.listdir(f"/proc/{agent.pid}/task"):
-        with open(f"/proc/{agent.pid}/task/{task}/children") as file:
-            for child in file.read().split():
+        try:
+            with open(f"/proc/{agent.pid}/task/{task}/children") as file:
+                children = file.read().split()
+            for child in children:
                 with open(f"/proc/{child}/cmdline") as line:
-                    found[line.read().split("\0")[1]] = int(child)
+                    words = line.read().split("\0")
+                if len(words) > 1:
+                    found[words[1]] = int(child)
+        except FileNotFoundError:
+            continue
     return found
 
 

@@ -69,7 +69,8 @@ class LoneAgent:
             "c", [self.bench.binary, "agent", "--node", f"node-{node}", "--run-directory",
                   f"{self.bench.work}/run-{node}", "--loops", "1", "--drain-deadline", "1s", *options],
             log=f"{self.bench.work}/agent-{node}.log")
-        until("the agent has its processes", 20, lambda: {"worker", "keeper"} <= set(processes_of(agent)))
+        second = "embedded-controller" if node == "c" else "subscriber"
+        until("the agent has its processes", 20, lambda: {"worker", second} <= set(processes_of(agent)))
         self.pids[node] = processes_of(agent)
 
     def wait(self, node, captured):

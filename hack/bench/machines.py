@@ -67,6 +67,14 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+def remove_leftovers():
+    """Deletes the namespaces of benchmarks that were killed before they could."""
+    for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
+        pid = name.removeprefix("mn-bench-").split("-")[0]
+        if name.startswith("mn-bench-") and pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+            run("ip", "netns", "del", name)
+
+
 class Machines:
     def __init__(self):
         self.namespaces, self.processes = [], []
