@@ -27,6 +27,7 @@ package final class NodeKeeper {
     /// loop, about 10 ms each, until the kernel has freed the rules.
     var retired: [CapturedPod] = []
     var searchTimer: TimerID?
+    private var quietTrim = QuietTrim()
     var unenrolments = UnenrolmentBudget()
     var counters = KeeperCounters()
 
@@ -195,6 +196,9 @@ package final class NodeKeeper {
                 checkWorker()
                 checkHandover()
                 if !isHandingOver { checkPods() }
+                if quietTrim.ticked(used: CurrentProcess.processorTime, at: loop.now) {
+                    CurrentProcess.releaseUnusedMemory()
+                }
                 scheduleTick()
             })
     }

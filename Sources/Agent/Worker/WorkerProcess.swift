@@ -27,6 +27,7 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
     private(set) var pods: [WorkloadUID: PodReport] = [:]
     private(set) var keeperFacts: KeeperFacts?
     private var drainTimer: Ticker?
+    private var quietTrim = QuietTrim()
     /// Seconds since 1970, as this worker saw it; nil while the controller is heard of.
     private(set) var controllerLostAt: Int64?
     private var hasSaidReady = false
@@ -131,6 +132,7 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         sayReady()
         if !isDraining { handOver?.tick(at: loop.now) }
         releaseGone()
+        if quietTrim.ticked(used: CurrentProcess.processorTime, at: loop.now) { CurrentProcess.releaseUnusedMemory() }
     }
 
     /// Again and again: a connection that ended after its pod brings some back.
