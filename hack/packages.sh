@@ -6,6 +6,8 @@ build_packages=(libssl-dev libnftnl-dev libmnl-dev libnghttp2-dev pkg-config)
 # What the demo shows the mesh with.
 demo_packages=(iproute2 util-linux procps curl tcpdump openssl nginx redis-server redis-tools python3 python3-aiosmtpd
     containernetworking-plugins)
+# The peers that hack/interop.sh holds the mesh against; Envoy is none of Debian's packages.
+interop_packages=(nghttp2-client prometheus python3-cryptography python3-h2 python3-hyperframe python3-venv)
 # What the tests and the checks need besides.
 test_packages=(nftables shellcheck)
 
