@@ -1,6 +1,7 @@
 internal import Mesh
 internal import Synchronization
 package import Telemetry
+internal import Transport
 internal import Tunnel
 
 /// What the loops of one worker share: how many connections each workload has, against the limits of its namespace, and
@@ -10,10 +11,13 @@ internal import Tunnel
 package final class LimitLedger: Sendable {
     private let accounts = Mutex<[WorkloadUID: WorkloadAccount]>([:])
     let memory: MemoryBudget
+    /// What streams may be granted beyond the window that each begins with: an eighth of it.
+    let windows: WindowBudget
 
     /// - Parameter memoryInBytes: what buffers and connections of all loops may take together; see `MemoryBudget`.
     package init(memoryInBytes: Int = MemoryBudget.standardInBytes) {
         memory = MemoryBudget(limitInBytes: memoryInBytes)
+        windows = WindowBudget(limitInBytes: memoryInBytes / 8)
     }
 
     /// The account of a workload of this node; the same for all loops.

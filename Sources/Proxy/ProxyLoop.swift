@@ -76,7 +76,7 @@ package final class ProxyLoop {
         connectionCount = UInt64(clamping: wallClock()) << 24
         memory = MemoryShare(of: limits.memory)
         order = orderSockets
-        resources = LoopResources(loop: loop)
+        resources = LoopResources(loop: loop, windows: limits.windows)
         identities = LoopIdentities()
         tunnels = TunnelPool(
             resources: resources, identities: identities, grace: settings.distrusted, wallClock: wallClock)

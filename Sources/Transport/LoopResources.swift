@@ -15,8 +15,13 @@ package final class LoopResources {
 
     static let plaintextBlockSize = 256 * 1024
 
-    package init(loop: EventLoop) {
+    /// What the streams of all loops may be granted together.
+    let windows: WindowBudget
+
+    /// - Parameter windows: the same for all loops of the worker.
+    package init(loop: EventLoop, windows: WindowBudget = WindowBudget()) {
         self.loop = loop
+        self.windows = windows
     }
 
     /// Memory in the buffers of the loop.

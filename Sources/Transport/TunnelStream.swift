@@ -34,11 +34,15 @@ package final class TunnelStream {
     private var hasFinished = false
     /// The peer ended its direction and takes nothing more; bytes that were thrown away since.
     private var discarded: Int?
+    private var window: WindowGrowth
+    private var windowShare: WindowShare
     /// Payload was sent on the stream's present tunnel.
     private var hasSent = false
 
     init(handler: (any TunnelStreamHandler)?, resources: LoopResources) {
         self.handler = handler
+        window = WindowGrowth(at: resources.loop.now)
+        windowShare = WindowShare(of: resources.windows)
         early = ByteQueue(pool: resources.pendingPool)
     }
 
@@ -112,7 +116,18 @@ package final class TunnelStream {
     /// So many received bytes were written to where they go: the peer may send as many more.
     package func consumed(_ count: Int) {
         guard let link, let id else { return }
+        adaptWindow(to: count, link, id)
         link.consumed(id, count)
+    }
+
+    /// Before credit is given for what was taken, or withheld.
+    private func adaptWindow(to count: Int, _ link: TunnelLink, _ id: StreamID) {
+        windowShare.took(count)
+        guard let size = window.took(count, at: link.resources.loop.now),
+            windowShare.resize(to: window.extra(at: size))
+        else { return }
+        window.resized(to: size)
+        link.session.setStreamWindow(id, Int32(clamping: size))
     }
 
     /// Answers 200.

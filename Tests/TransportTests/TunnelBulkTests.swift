@@ -54,6 +54,7 @@ import Testing
             world.apps.hasSmallBuffers = false
             // What waits for a slow application is bounded by its stream's window.
             for carrier in carriers { #expect(carrier.socket.pendingCount <= 4 << 20) }
+            #expect(world.accepting.windows.grantedInBytes <= 8 * (4 << 20))
         }
         let ninth = try world.accepted(world.open(port: 80))
         let fast = try world.application(80)

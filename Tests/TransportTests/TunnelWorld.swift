@@ -31,11 +31,12 @@ final class TunnelWorld: @unchecked Sendable {
 
     init(
         client: SVID? = Certificates.client, server: SVID = Certificates.server, serverTrustsAbroad: Bool = false,
-        grace: Duration = .seconds(3600), handshakes: HandshakeLimits = HandshakeLimits()
+        grace: Duration = .seconds(3600), handshakes: HandshakeLimits = HandshakeLimits(),
+        windows: WindowBudget = WindowBudget()
     ) throws {
         let test = try TestLoop()
         let dialling = LoopResources(loop: test.loop)
-        let accepting = LoopResources(loop: test.loop)
+        let accepting = LoopResources(loop: test.loop, windows: windows)
         let listener = try PlainListener()
         let clientIdentities = clientIdentities
         let serverIdentities = serverIdentities

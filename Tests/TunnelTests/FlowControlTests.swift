@@ -70,6 +70,25 @@ import Tunnel
         #expect(pair.dialler.session.sendableCount(stream) == 4 << 20)
     }
 
+    @Test func `a window shrinks by credit that is not given`() throws {
+        let pair = try TunnelPair()
+        let (stream, accepted) = try pair.connect()
+        pair.accepter.session.setStreamWindow(accepted, 1 << 20)
+        pair.exchange()
+        #expect(pair.dialler.session.sendableCount(stream) == 1 << 20)
+        pair.accepter.session.setStreamWindow(accepted, 256 << 10)
+        pair.exchange()
+        // The peer has the credit still; it is used up, and only the smaller window comes back.
+        #expect(pair.dialler.session.sendableCount(stream) == 1 << 20)
+        var total = 0
+        while total < 4 << 20 {
+            total += try pair.dialler.send(stream, pattern(60_000))
+            pair.exchange()
+        }
+        #expect(pair.dialler.session.sendableCount(stream) <= 256 << 10)
+        #expect(pair.accepter.received[stream.number]?.count == total)
+    }
+
     @Test func `one read fills several frames, each behind its gap`() throws {
         let pair = try TunnelPair()
         let (stream, _) = try pair.connect()

@@ -1,0 +1,57 @@
+internal import Synchronization
+
+/// How many bytes the streams of all loops may be granted beyond the window that each has: what peers may make this
+/// worker hold if their applications stop reading at once. Safe from any thread.
+package final class WindowBudget: Sendable {
+    package let limitInBytes: Int
+    private let granted = Atomic<Int>(0)
+
+    package init(limitInBytes: Int = 64 << 20) { self.limitInBytes = max(0, limitInBytes) }
+
+    /// Bytes that are granted now.
+    package var grantedInBytes: Int { granted.load(ordering: .relaxed) }
+
+    fileprivate func take(_ bytes: Int) -> Bool {
+        let (old, new) = granted.add(bytes, ordering: .relaxed)
+        guard new > limitInBytes, new > old else { return true }
+        granted.subtract(bytes, ordering: .relaxed)
+        return false
+    }
+
+    fileprivate func give(_ bytes: Int) { granted.subtract(bytes, ordering: .relaxed) }
+}
+
+/// One stream's part of it, which goes back when the stream ends. Confined to its loop.
+struct WindowShare: ~Copyable {
+    private let budget: WindowBudget
+    private var held = 0
+    /// The window is that much smaller already, and the peer still has the credit: it comes back as that is used up.
+    private var owed = 0
+
+    init(of budget: WindowBudget) { self.budget = budget }
+
+    deinit { budget.give(held) }
+
+    /// The stream is to have `extra` bytes beyond its window; false if there are not as many.
+    mutating func resize(to extra: Int) -> Bool {
+        let more = extra - (held - owed)
+        if more <= 0 {
+            owed -= more
+            return true
+        }
+        let taken = max(0, more - owed)
+        guard budget.take(taken) else { return false }
+        held += taken
+        owed = max(0, owed - more)
+        return true
+    }
+
+    /// The application took `count` bytes, whose credit is not given again as far as it is owed.
+    mutating func took(_ count: Int) {
+        let paid = min(count, owed)
+        guard paid > 0 else { return }
+        owed -= paid
+        held -= paid
+        budget.give(paid)
+    }
+}
