@@ -124,6 +124,12 @@ fi
 
 "$python" -B "$here/bench/bench.py" --binary "$binary" --load "$load" --envoy "$envoy" ${options[@]+"${options[@]}"} &
 bench=$!
-# Both get an interrupt from the terminal; the measurement cleans up, and is waited for.
-trap 'kill -TERM "$bench" 2>/dev/null; wait "$bench"; exit 130' INT TERM
+# The measurement cleans up after itself, and is waited for.
+end_with() {
+    kill -TERM "$bench" 2>/dev/null
+    wait "$bench"
+    exit "$1"
+}
+trap 'end_with 130' INT
+trap 'end_with 143' TERM
 wait "$bench"

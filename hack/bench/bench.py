@@ -90,7 +90,9 @@ def main():
             results = works.measure(bench, wanted, rounds)
             results["environment"] = report.environment(bench)
             results["environment"]["rounds"] = rounds
-        except BaseException:
+            if results["failed"]:
+                show_logs(work)
+        except Exception:
             show_logs(work)
             raise
         finally:
@@ -113,11 +115,13 @@ def main():
 
 
 def show_logs(work):
-    for name in ("agent-a.log", "agent-b.log", "envoy/outbound.log", "envoy/inbound.log"):
+    """How the logs end, without the connections."""
+    for name in ("agent-a.log", "agent-b.log", "agent-c.log", "agent-d.log", "envoy/outbound.log", "envoy/inbound.log"):
         path = f"{work}/{name}"
         if os.path.exists(path):
             with open(path, errors="replace") as file:
-                print(f"--- the end of {name}\n{file.read()[-1500:]}", file=sys.stderr)
+                lines = [line for line in file if "scope=access" not in line or "error=" in line]
+            print(f"--- the end of {name}\n{''.join(lines[-8:])}", file=sys.stderr)
 
 
 if __name__ == "__main__":
