@@ -127,6 +127,16 @@ package final class EventLoop: @unchecked Sendable {
         release(slot: slot)
     }
 
+    /// As `unregister`, for a descriptor that its owner closes right after and that nobody else has: the kernel forgets
+    /// it by itself (epoll(7)), at no call. If somebody still has it, what the kernel tells of it is ignored.
+    package func forget(_ registration: Registration) {
+        let slot = Int(registration.slot)
+        guard slots.indices.contains(slot), slots[slot].generation == registration.generation,
+            slots[slot].handler != nil
+        else { return }
+        release(slot: slot)
+    }
+
     private func release(slot: Int) {
         slots[slot].handler = nil
         slots[slot].descriptor = -1

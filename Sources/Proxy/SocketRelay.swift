@@ -101,7 +101,8 @@ final class SocketRelay: StreamSocketDelegate, EventHandler {
             case .wouldBlock:
                 return false
             case .endOfStream:
-                sink.finish()
+                // Closing says FIN, too, once the other side has said all.
+                if !(hasEnded(sink) && source.pendingCount == 0 && sink.pendingCount == 0) { sink.finish() }
                 return true
             case .failed:
                 end(.broken(source === client ? .clientReset : .serverReset))
@@ -109,6 +110,10 @@ final class SocketRelay: StreamSocketDelegate, EventHandler {
             }
         }
         return false
+    }
+
+    private func hasEnded(_ socket: StreamSocket) -> Bool {
+        socket === client ? hasClientEnded : hasServerEnded
     }
 
     private func account(_ count: Int, from source: StreamSocket) {

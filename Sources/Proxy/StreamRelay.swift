@@ -128,7 +128,8 @@ final class StreamRelay: StreamSocketDelegate, TunnelStreamHandler, EventHandler
 
     func streamFinished() {
         hasStreamEnded = true
-        socket.finish()
+        // Closing says FIN, too, once the socket's peer has said all.
+        if !isDone { socket.finish() }
         endIfDone()
     }
 
@@ -170,9 +171,11 @@ final class StreamRelay: StreamSocketDelegate, TunnelStreamHandler, EventHandler
         }
     }
 
+    /// Both directions have ended, and nothing waits.
+    private var isDone: Bool { hasSocketEnded && hasStreamEnded && socket.pendingCount == 0 }
+
     private func endIfDone() {
-        guard hasSocketEnded, hasStreamEnded, socket.pendingCount == 0 else { return }
-        end(.finished)
+        if isDone { end(.finished) }
     }
 
     private func end(_ end: RelayEnd) {

@@ -29,8 +29,8 @@ package final class SocketStock {
     static let smallestBatch = 8
     static let largestBatch = 128
 
-    private var v4 = Shelf()
-    private var v6 = Shelf()
+    /// One for each family, changed in place: a copy would copy its sockets with each one that is taken.
+    private var shelves = [Shelf(), Shelf()]
     private let order: Order
     /// Why there are no more sockets to be had, as an errno.
     private var closedBy: Int32?
@@ -41,20 +41,20 @@ package final class SocketStock {
     }
 
     deinit {
-        for raw in v4.sockets + v6.sockets { _ = Descriptor(owning: raw) }
+        for raw in shelves.flatMap(\.sockets) { _ = Descriptor(owning: raw) }
     }
 
     /// Gives `receiver` a socket, now or when one comes.
     package func take(_ family: IPAddress.Family, for receiver: any SocketReceiver) {
-        if let raw = self[family].sockets.popLast() {
-            self[family].lowest = min(self[family].lowest, self[family].sockets.count)
+        if let raw = shelves[family.shelf].sockets.popLast() {
+            shelves[family.shelf].lowest = min(shelves[family.shelf].lowest, shelves[family.shelf].sockets.count)
             refill(family)
             receiver.socketCame(TCPSocket(Descriptor(owning: raw)))
         } else {
             if let closedBy { return receiver.socketRefused(errorNumber: closedBy) }
-            self[family].lowest = 0
-            self[family].waiting.append(receiver)
-            self[family].batch = min(self[family].batch * 2, Self.largestBatch)
+            shelves[family.shelf].lowest = 0
+            shelves[family.shelf].waiting.append(receiver)
+            shelves[family.shelf].batch = min(shelves[family.shelf].batch * 2, Self.largestBatch)
             refill(family)
         }
     }
@@ -62,19 +62,19 @@ package final class SocketStock {
     /// Sockets that were ordered have come; the stock owns them now.
     package func arrived(_ family: IPAddress.Family, _ sockets: [Int32]) {
         // One answer per order, whatever it held.
-        self[family].ordered = 0
-        self[family].sockets += sockets
-        while !self[family].waiting.isEmpty, let raw = self[family].sockets.popLast() {
-            self[family].waiting.removeFirst().socketCame(TCPSocket(Descriptor(owning: raw)))
+        shelves[family.shelf].ordered = 0
+        shelves[family.shelf].sockets += sockets
+        while !shelves[family.shelf].waiting.isEmpty, let raw = shelves[family.shelf].sockets.popLast() {
+            shelves[family.shelf].waiting.removeFirst().socketCame(TCPSocket(Descriptor(owning: raw)))
         }
         refill(family)
     }
 
     /// The keeper could not make sockets: all who wait for one are told.
     package func refused(_ family: IPAddress.Family, errorNumber: Int32) {
-        self[family].ordered = 0
-        let waiting = self[family].waiting
-        self[family].waiting = []
+        shelves[family.shelf].ordered = 0
+        let waiting = shelves[family.shelf].waiting
+        shelves[family.shelf].waiting = []
         for receiver in waiting { receiver.socketRefused(errorNumber: errorNumber) }
     }
 
@@ -87,43 +87,39 @@ package final class SocketStock {
 
     /// Closes the sockets at hand.
     package func empty() {
-        for raw in v4.sockets + v6.sockets { _ = Descriptor(owning: raw) }
-        v4.sockets = []
-        v6.sockets = []
+        for raw in shelves.flatMap(\.sockets) { _ = Descriptor(owning: raw) }
+        for index in shelves.indices { shelves[index].sockets = [] }
     }
 
     /// Called from time to time: lets go of half of what was not needed since the last call, and orders smaller batches
     /// again. So one burst does not hold descriptors for ever, and the next minute's need is still at hand.
     package func shrink() {
         for family in [IPAddress.Family.v4, .v6] {
-            let unused = self[family].lowest
-            self[family].lowest = self[family].sockets.count
+            let unused = shelves[family.shelf].lowest
+            shelves[family.shelf].lowest = shelves[family.shelf].sockets.count
             guard unused > Self.smallestBatch else { continue }
-            self[family].batch = max(Self.smallestBatch, self[family].batch / 2)
+            shelves[family.shelf].batch = max(Self.smallestBatch, shelves[family.shelf].batch / 2)
             for _ in 0..<(unused / 2) {
-                guard let raw = self[family].sockets.popLast() else { break }
+                guard let raw = shelves[family.shelf].sockets.popLast() else { break }
                 _ = Descriptor(owning: raw)
             }
-            self[family].lowest = self[family].sockets.count
+            shelves[family.shelf].lowest = shelves[family.shelf].sockets.count
         }
     }
 
     /// Sockets at hand, for tests and for the status.
-    package func count(_ family: IPAddress.Family) -> Int { self[family].sockets.count }
+    package func count(_ family: IPAddress.Family) -> Int { shelves[family.shelf].sockets.count }
 
     private func refill(_ family: IPAddress.Family) {
         guard closedBy == nil else { return }
-        let shelf = self[family]
+        let shelf = shelves[family.shelf]
         let wanted = max(shelf.batch, min(shelf.waiting.count, Self.largestBatch))
         guard shelf.ordered == 0, shelf.sockets.count < wanted / 2 || !shelf.waiting.isEmpty else { return }
-        self[family].ordered = wanted
+        shelves[family.shelf].ordered = wanted
         order(family, wanted)
     }
+}
 
-    private subscript(family: IPAddress.Family) -> Shelf {
-        get { family == .v4 ? v4 : v6 }
-        set {
-            if family == .v4 { v4 = newValue } else { v6 = newValue }
-        }
-    }
+extension IPAddress.Family {
+    fileprivate var shelf: Int { self == .v4 ? 0 : 1 }
 }

@@ -217,7 +217,7 @@ package final class StreamSocket: EventHandler, TimerHandler {
         guard phase != .closed else { return }
         phase = .closed
         if let timeout { loop.cancel(timeout) }
-        if let registration { loop.unregister(registration) }
+        if let registration { loop.forget(registration) }
         registration = nil
         socket = nil
         mayRead = false
@@ -271,8 +271,11 @@ package final class StreamSocket: EventHandler, TimerHandler {
 
     private func finishConnecting(_ readiness: Readiness) {
         guard !readiness.isDisjoint(with: [.writable, .error, .hangUp]) else { return }
-        let code = socket?.connectError() ?? SystemError.badDescriptor
-        guard code == 0 else { return fail(code) }
+        // A connect that failed is told as an error, too, so only then it is worth asking.
+        if !readiness.isDisjoint(with: [.error, .hangUp]) {
+            let code = socket?.connectError() ?? SystemError.badDescriptor
+            guard code == 0 else { return fail(code) }
+        }
         phase = .open
         if let timeout { loop.cancel(timeout) }
         timeout = nil
