@@ -247,6 +247,8 @@ let package = Package(
                 "Kernel", "Identity", "TLS", "Telemetry", "Mesh", "Addressing",
             ]),
         tests(of: "CommandLine", ["Agent", "CertificateAuthority"]),
+        .testTarget(
+            name: "LoadTests", dependencies: ["meshnode-load", "Kernel", "Addressing"], swiftSettings: houseForTests),
         // NodeTests: the whole agent in real network namespaces.
         .testTarget(
             name: "NodeTests",

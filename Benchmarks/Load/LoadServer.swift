@@ -12,6 +12,10 @@ final class LoadServer: EventHandler {
         listener = TCPSocket(try TCPSocket.listener(at: address, backlog: 4096))
     }
 
+    /// Where it listens.
+    var address: SocketAddress? { listener.localAddress() }
+
+    /// Serves until its loop is stopped.
     func run() throws(SystemError) {
         _ = try memory.loop.register(listener.raw, .level, handler: self)
         StandardStream.output.write(Array("listening\n".utf8))

@@ -23,6 +23,9 @@ struct Report {
         add("p99_ns", latencies.quantile(0.99))
     }
 
+    /// What was added as `name`, as JSON.
+    func value(of name: String) -> String? { fields.first { $0.name == name }?.value }
+
     func print() {
         let text = fields.map { "\"\($0.name)\": \($0.value)" }.joined(separator: ", ")
         StandardStream.output.write(Array("{\(text)}\n".utf8))

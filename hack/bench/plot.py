@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 from report import RATIO_TITLES
 
 WIDTH, LEFT, RIGHT, ROW, TOP = 860, 320, 90, 30, 64
-BAR, LINE, TEXT = "#3b6ea5", "#333333", "#222222"
+BAR, SPREAD, LINE, TEXT = "#3b6ea5", "#e08a00", "#333333", "#222222"
 
 
 def svg(results):
@@ -15,8 +15,8 @@ def svg(results):
     scale = (WIDTH - LEFT - RIGHT) / most
 
     def text(x, y, content, anchor="start", size=14):
-        return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{TEXT}">'
-                f"{escape(content)}</text>")
+        return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{TEXT}" '
+                f'paint-order="stroke" stroke="white" stroke-width="3">{escape(content)}</text>')
 
     environment = results["environment"]
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
@@ -29,7 +29,7 @@ def svg(results):
         parts += [text(LEFT - 12, y + 19, title, "end"),
                   f'<rect x="{LEFT}" y="{y + 5}" width="{value * scale:.1f}" height="18" fill="{BAR}"/>',
                   f'<line x1="{LEFT + spread["min"] * scale:.1f}" x2="{LEFT + spread["max"] * scale:.1f}" y1="{y + 14}" '
-                  f'y2="{y + 14}" stroke="{LINE}" stroke-width="2"/>',
+                  f'y2="{y + 14}" stroke="{SPREAD}" stroke-width="2"/>',
                   text(LEFT + max(value, spread["max"]) * scale + 8, y + 19, f"{value:.2f}")]
     bottom = TOP + ROW * len(rows)
     parts += [f'<line x1="{LEFT + scale:.1f}" x2="{LEFT + scale:.1f}" y1="{TOP - 4}" y2="{bottom + 4}" '
