@@ -9,10 +9,15 @@ final class PodListener: EventHandler, TimerHandler {
     private let loop: EventLoop
     private var registration: EventLoop.Registration?
     private var isWanted = false
+    /// When connections were told of last.
+    private var lastReady: ContinuousClock.Instant?
     private let handle: (consuming TCPSocket, SocketAddress) -> Void
 
     /// How many connections are taken off the backlog per event, so that one pod cannot starve the others.
     private static let acceptsPerEvent = 64
+    /// Connections that come closer than this are taken off together. Otherwise one is, and the next event tells if there
+    /// are more: to find the backlog empty would cost a call per connection.
+    private static let rush = Duration.microseconds(200)
     /// Pause after the process ran out of descriptors: accepting again at once would spin.
     private static let pauseWhenExhausted = Duration.milliseconds(100)
 
@@ -64,7 +69,9 @@ final class PodListener: EventHandler, TimerHandler {
     }
 
     func ready(_ readiness: Readiness) {
-        for _ in 0..<Self.acceptsPerEvent {
+        let isRush = lastReady.map { $0.duration(to: loop.now) < Self.rush } ?? false
+        lastReady = loop.now
+        for _ in 0..<(isRush ? Self.acceptsPerEvent : 1) {
             guard isOpen else { return }
             switch listener?.accept() ?? .wouldBlock {
             case .accepted(let socket, let client): handle(socket, client)

@@ -35,6 +35,10 @@ package final class StreamSocket: EventHandler, TimerHandler {
     private var pending: ByteQueue
     private var mayWrite = false
     private var isPeerClosed = false
+    /// All is read that came before the peer's FIN.
+    private var isAtEnd = false
+    /// The connection is broken: its end is told by the kernel alone.
+    private var isBroken = false
     private var isFinishing = false
     private var hasSentFinish = false
 
@@ -112,8 +116,9 @@ package final class StreamSocket: EventHandler, TimerHandler {
     package func expectBytes() { if phase == .open { mayRead = true } }
 
     /// Reads into `buffer`, `limit` bytes at most. A short read means that there is nothing more, unless FIN is already known to wait
-    /// behind it: then the end is read at once, for no further edge would tell of it.
+    /// behind it: then the end is told next, for no further edge would tell of it.
     package func read(into buffer: inout ByteBuffer, atMost limit: Int = .max) -> ReadResult {
+        if isAtEnd { return noted(.endOfStream, asked: 0) }
         let space = min(buffer.writableCount, limit)
         return noted(socket?.read(into: &buffer, atMost: limit) ?? .endOfStream, asked: space)
     }
@@ -121,6 +126,7 @@ package final class StreamSocket: EventHandler, TimerHandler {
     /// As `read(into:)`, into the payload places of frames with one call.
     @unsafe
     func read(into space: FrameSpace) -> ReadResult {
+        if isAtEnd { return noted(.endOfStream, asked: 0) }
         let total = unsafe space.payloadCount
         let result = unsafe withUnsafeTemporaryAllocation(of: IOVector.self, capacity: space.segmentCount) { vectors in
             for index in 0..<vectors.count {
@@ -135,7 +141,11 @@ package final class StreamSocket: EventHandler, TimerHandler {
 
     private func noted(_ result: ReadResult, asked: Int) -> ReadResult {
         switch result {
-        case .bytes(let count): if count < asked { mayRead = isPeerClosed }
+        case .bytes(let count):
+            guard count < asked else { break }
+            mayRead = isPeerClosed
+            // The FIN was there before the read, so there is nothing between the last byte and it.
+            isAtEnd = isPeerClosed && !isBroken
         case .wouldBlock, .endOfStream, .failed: mayRead = false
         }
         return result
@@ -260,6 +270,8 @@ package final class StreamSocket: EventHandler, TimerHandler {
     /// The connection is broken. What came before the reset is still there for one that reads now, as it would be
     /// without the mesh between: an answer and a reset behind it is how a server refuses an upload.
     private func breakOff(_ readiness: Readiness) {
+        isBroken = true
+        isAtEnd = false
         if readiness.contains(.readable) {
             mayRead = true
             delegate?.socketReadable(self)
