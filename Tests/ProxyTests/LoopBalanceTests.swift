@@ -91,7 +91,10 @@ private final class Half: @unchecked Sendable {
             try half.test.wait(for: "five tunnels") { [proxy = half.proxy] in proxy.inboundTunnels.count == 5 }
         }
         for half in [first, second] {
-            try half.test.on { #expect(half.proxy.seat.count(.tunnels) == 5 && half.proxy.seat.count(.connections) == 0) }
+            try half.test.on {
+                #expect(half.proxy.seat.count(.tunnels) == 5)
+                #expect(half.proxy.seat.count(.connections) == 0)
+            }
         }
         for peer in peers { peer.close() }
         for half in [first, second] {
