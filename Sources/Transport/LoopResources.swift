@@ -1,5 +1,6 @@
 package import Bytes
 package import Kernel
+package import Tunnel
 
 /// What all connections of one event loop share: the loop, the pools of their buffers, and scratch space that
 /// is used and emptied within one event.
@@ -11,6 +12,8 @@ package final class LoopResources {
     let plaintextPool = BufferPool(blockSize: LoopResources.plaintextBlockSize, keepAtMost: 8)
     /// Blocks for sealed records: a plaintext block, and what TLS 1.3 adds to each record of it.
     let ciphertextPool = BufferPool(blockSize: LoopResources.plaintextBlockSize + 32 * 1024, keepAtMost: 16)
+    /// The numbers of every tunnel's session.
+    let tunnelLimits: TunnelLimits
     private let scratchPool = BufferPool(blockSize: 256 * 1024, keepAtMost: 4)
 
     static let plaintextBlockSize = 256 * 1024
@@ -18,10 +21,15 @@ package final class LoopResources {
     /// What the streams of all loops may be granted together.
     let windows: WindowBudget
 
-    /// - Parameter windows: the same for all loops of the worker.
-    package init(loop: EventLoop, windows: WindowBudget = WindowBudget()) {
+    /// - Parameters:
+    ///   - windows: the same for all loops of the worker.
+    ///   - tunnelLimits: the numbers of every tunnel's session.
+    package init(
+        loop: EventLoop, windows: WindowBudget = WindowBudget(), tunnelLimits: TunnelLimits = TunnelLimits()
+    ) {
         self.loop = loop
         self.windows = windows
+        self.tunnelLimits = tunnelLimits
     }
 
     /// Memory in the buffers of the loop.

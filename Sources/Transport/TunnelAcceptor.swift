@@ -75,7 +75,8 @@ package final class TunnelAcceptor: TunnelLinkOwner {
         do {
             let link = try TunnelLink(
                 socket: stream, credentials: credentials, expecting: .anyInTrustedDomains,
-                session: try TunnelSession(role: .accepting, at: resources.loop.now), at: wallClock(),
+                session: try TunnelSession(
+                    role: .accepting, limits: resources.tunnelLimits, at: resources.loop.now), at: wallClock(),
                 cache: identities.cache, peerText: "\(tunnel.client)", resources: resources, owner: self)
             made = link
             makeRoomForHandshake(of: tunnel)

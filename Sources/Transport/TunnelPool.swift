@@ -214,7 +214,8 @@ package final class TunnelPool: TunnelLinkOwner {
         do {
             link = try TunnelLink(
                 socket: stream, credentials: credentials, expecting: .oneOf(key.accepted),
-                session: try TunnelSession(role: .dialling, at: resources.loop.now), at: wallClock(),
+                session: try TunnelSession(
+                    role: .dialling, limits: resources.tunnelLimits, at: resources.loop.now), at: wallClock(),
                 cache: identities.cache, peerText: "\(key.destination)", resources: resources, owner: self)
         } catch {
             throw TunnelFailure(.internal, "a tunnel could not be made: \(error)", mayRetryElsewhere: false)

@@ -32,11 +32,12 @@ final class TunnelWorld: @unchecked Sendable {
     init(
         client: SVID? = Certificates.client, server: SVID = Certificates.server, serverTrustsAbroad: Bool = false,
         grace: Duration = .seconds(3600), handshakes: HandshakeLimits = HandshakeLimits(),
-        windows: WindowBudget = WindowBudget()
+        windows: WindowBudget = WindowBudget(), dialling diallingLimits: TunnelLimits = TunnelLimits(),
+        accepting acceptingLimits: TunnelLimits = TunnelLimits()
     ) throws {
         let test = try TestLoop()
-        let dialling = LoopResources(loop: test.loop)
-        let accepting = LoopResources(loop: test.loop, windows: windows)
+        let dialling = LoopResources(loop: test.loop, tunnelLimits: diallingLimits)
+        let accepting = LoopResources(loop: test.loop, windows: windows, tunnelLimits: acceptingLimits)
         let listener = try PlainListener()
         let clientIdentities = clientIdentities
         let serverIdentities = serverIdentities
@@ -80,10 +81,12 @@ final class TunnelWorld: @unchecked Sendable {
         }
     }
 
-    func key(from source: SVID = Certificates.client, accepting account: String = "server") -> PoolKey {
+    func key(
+        from source: SVID = Certificates.client, accepting account: String = "server", at place: SocketAddress? = nil
+    ) -> PoolKey {
         PoolKey(
             source: source.identity, accepted: [Certificates.identity(account)], sourceIP: ip("127.0.0.1"),
-            destination: TunnelAddress(address))
+            destination: TunnelAddress(place ?? address))
     }
 
     /// Asks for a stream, with an application of its own at the near end.
