@@ -52,4 +52,6 @@ extension SystemError {
     package static var timedOut: Int32 { ETIMEDOUT }
     /// EBADF.
     package static var badDescriptor: Int32 { EBADF }
+    /// errno of a process that may have no more descriptors.
+    package static var descriptorsExhausted: Int32 { EMFILE }
 }

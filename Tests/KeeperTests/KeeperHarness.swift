@@ -42,6 +42,9 @@ final class FakeChild: @unchecked Sendable {
     /// The number of one of its channels, to be waited on.
     func channelNumber(_ inherited: Int32) throws -> Int32 { try #require(sockets[inherited]).socket.raw }
 
+    /// Closes its end of one of its channels; the others stay open.
+    func close(_ inherited: Int32) throws { #expect(shutdown(try channelNumber(inherited), Int32(SHUT_RDWR)) == 0) }
+
     /// As `send`, with descriptors, which stay the test's.
     func send(_ message: some KeeperMessage, _ descriptors: [Int32], to inherited: Int32) throws {
         let box = try #require(sockets[inherited])
@@ -62,7 +65,7 @@ final class FakeChild: @unchecked Sendable {
             case .wouldBlock:
                 var entry = pollfd(fd: box.socket.raw, events: Int16(POLLIN), revents: 0)
                 try #require(poll(&entry, 1, 10_000) == 1, "nothing came")
-            case .closed, .oversized:
+            case .closed, .oversized, .lostDescriptors:
                 throw SystemError("receive", ECONNRESET)
             }
         }

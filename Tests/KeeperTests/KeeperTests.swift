@@ -126,6 +126,21 @@ struct KeeperTests {
         #expect(pod.redirects)
     }
 
+    @Test func `a worker that has lost the channel of one loop is replaced, however well the others are`() throws {
+        let pod = TestNamespace(addresses: ["10.201.34.1/32"])
+        let wish = wish("a", ["10.201.34.1"])
+        let (harness, first, _, _) = try captured(wish) { $0.loopCount = 2 }
+        try first.close(Inherited.Worker.firstLoop + 1)
+        let second = try harness.next(isWorker: true)
+        defer { end(harness, second) }
+        #expect(second.pid != first.pid)
+        for loop in 0..<2 {
+            let channel = Inherited.Worker.firstLoop + Int32(loop)
+            #expect(try second.receive(KeeperToLoop.self, from: channel).0 == .podEnrolled(wish.uid))
+        }
+        #expect(pod.redirects)
+    }
+
     @Test func `rules that are flushed are set right, and it is told`() throws {
         let pod = TestNamespace(addresses: ["10.201.15.1/32"])
         let (harness, worker, _, _) = try captured(wish("a", ["10.201.15.1"]))

@@ -13,14 +13,20 @@ final class KeeperChannel<Incoming: KeeperMessage, Outgoing: KeeperMessage> {
         self.loop = loop
     }
 
-    /// Begins to receive. `onEnd` is called once, with the cause, if the keeper is gone or breaks the agreement.
-    /// Called once, on the loop's thread.
+    /// Begins to receive. Called once, on the loop's thread.
+    /// - Parameters:
+    ///   - onLost: called for a message whose descriptors are lost, as the process has no room for them; false if it
+    ///     cannot go on without.
+    ///   - onEnd: called once, with the cause, if the keeper is gone or breaks the agreement.
     func start(
-        onMessage: @escaping (Incoming, DescriptorList) -> Void, onEnd: @escaping (String) -> Void
+        onMessage: @escaping (Incoming, DescriptorList) -> Void, onLost: @escaping (Incoming) -> Bool = { _ in false },
+        onEnd: @escaping (String) -> Void
     ) throws(SystemError) {
         guard let socket = socket.take() else { return }
         channel = try MessageChannel(socket, loop: loop) { _, bytes, descriptors throws(KeeperError) in
             onMessage(try Incoming(decoding: bytes, descriptorCount: descriptors.count), descriptors)
+        } onLost: { bytes throws(KeeperError) in
+            onLost(try Incoming(decodingWithoutDescriptors: bytes))
         } onEnd: { ending in
             switch ending {
             case .closed: onEnd("the keeper is gone")

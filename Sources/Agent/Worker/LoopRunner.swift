@@ -48,6 +48,8 @@ final class LoopRunner: @unchecked Sendable {
         ticker.start()
         try channel.start { [self] message, descriptors in
             received(message, descriptors)
+        } onLost: { [self] message in
+            lost(message)
         } onEnd: { [proxy] cause in
             // What runs, runs on; another worker takes the place of this one.
             proxy.keeperLost()
@@ -71,6 +73,14 @@ final class LoopRunner: @unchecked Sendable {
         case .socketsFailed(let uid, let family, let code): proxy.socketsRefused(uid, family, errorNumber: code)
         case .drain(let milliseconds): proxy.drain(within: .milliseconds(Int(milliseconds))) {}
         }
+    }
+
+    /// There was no room for the descriptors of `message`; false if the loop is of no use without them.
+    private func lost(_ message: KeeperToLoop) -> Bool {
+        // Who waits for a socket is refused; those who have theirs go on.
+        guard case .sockets(let uid, let family, _) = message else { return false }
+        proxy.socketsRefused(uid, family, errorNumber: SystemError.descriptorsExhausted)
+        return true
     }
 
     // MARK: From the control thread

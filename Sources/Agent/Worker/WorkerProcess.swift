@@ -107,6 +107,9 @@ final class WorkerProcess: MeshSubscription.Delegate, CertificateManager.Delegat
         ticker.start()
         try keeper.start { [self] in
             received($0, $1)
+        } onLost: {
+            // It is asked for until it comes.
+            $0 == .controllerStream
         } onEnd: { [self] cause in
             hasLostKeeper = true
             log.write(.error, "\(cause): finishing what runs")

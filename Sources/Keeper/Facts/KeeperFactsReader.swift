@@ -36,7 +36,7 @@ package enum KeeperFactsReader {
             case .closed:
                 guard let facts else { throw KeeperError(.resources, "the keeper at \(path) told nothing") }
                 return (facts, pods)
-            case .oversized: throw KeeperError.malformed("a message over the limit")
+            case .oversized, .lostDescriptors: throw KeeperError.malformed("a message over the limit")
             case .wouldBlock:
                 guard try socket.waitUntilReadable(until: deadline) else {
                     throw KeeperError(.resources, "the keeper at \(path) does not answer in time")

@@ -94,6 +94,8 @@ final class Takeover {
                     AgentToSuccessor(decoding: bytes, descriptorCount: descriptors.count), descriptors)
             case .closed: action = taker.connectionEnded()
             case .oversized: throw KeeperError(.handover, "the agent that runs sends a message over the limit")
+            case .lostDescriptors:
+                throw KeeperError(.handover, "no descriptors are left to take over what the agent that runs has")
             case .wouldBlock:
                 throw KeeperError(.handover, "the agent that runs (process \(pid)) does not hand over in time")
             }

@@ -34,13 +34,19 @@ extension KeeperMessage {
     ///   is refused.
     /// - Throws: `malformedMessage`, whatever is wrong.
     package init(decoding bytes: [UInt8], descriptorCount: Int) throws(KeeperError) {
+        try self.init(decodingWithoutDescriptors: bytes)
+        guard self.descriptorCount == descriptorCount else {
+            throw .malformed("a message that has \(self.descriptorCount) descriptors came with \(descriptorCount)")
+        }
+    }
+
+    /// Reads a whole message whose descriptors were lost (`ReceivedMessage.lostDescriptors`).
+    /// - Throws: `malformedMessage`, whatever is wrong.
+    package init(decodingWithoutDescriptors bytes: [UInt8]) throws(KeeperError) {
         var reader = MessageReader(bytes)
         let kind = try reader.header()
         try self.init(kind: kind, reader: &reader)
         try reader.finish()
-        guard self.descriptorCount == descriptorCount else {
-            throw .malformed("kind \(kind) came with \(descriptorCount) descriptors")
-        }
     }
 }
 

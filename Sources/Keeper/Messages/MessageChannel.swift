@@ -24,6 +24,7 @@ package final class MessageChannel: EventHandler {
     private var queue: [Waiting] = []
     private var closesWhenSent = false
     private let onMessage: (MessageChannel, [UInt8], DescriptorList) throws(KeeperError) -> Void
+    private let onLost: ([UInt8]) throws(KeeperError) -> Bool
     private let onEnd: (Ending) -> Void
 
     /// Messages that may wait for the other end; one that is further behind is broken.
@@ -34,16 +35,20 @@ package final class MessageChannel: EventHandler {
     /// Registers on `loop` at once.
     /// - Parameters:
     ///   - onMessage: called for each message; what it throws ends the channel.
+    ///   - onLost: called for a message whose descriptors are lost, as this process has no room for them; false, or what it
+    ///     throws, ends the channel.
     ///   - onEnd: called once, when the other side is gone or breaks the agreement; not after `close`.
     /// - Throws: what epoll_ctl(2) says, such as ENOSPC.
     package init(
         _ socket: consuming MessageSocket, loop: EventLoop,
         onMessage: @escaping (MessageChannel, [UInt8], DescriptorList) throws(KeeperError) -> Void,
+        onLost: @escaping ([UInt8]) throws(KeeperError) -> Bool = { _ in false },
         onEnd: @escaping (Ending) -> Void
     ) throws(SystemError) {
         self.socket = socket
         self.loop = loop
         self.onMessage = onMessage
+        self.onLost = onLost
         self.onEnd = onEnd
         registration = try loop.register(self.socket.raw, .edge, handler: self)
     }
@@ -122,6 +127,8 @@ package final class MessageChannel: EventHandler {
                 case .message(let bytes, let descriptors): try onMessage(self, bytes, descriptors)
                 case .wouldBlock: return
                 case .closed: return end(.closed)
+                case .lostDescriptors(let bytes):
+                    guard try onLost(bytes) else { return end(.broken("there was no room for what it sent")) }
                 case .oversized: return end(.broken("a message over the limit"))
                 }
             } catch {

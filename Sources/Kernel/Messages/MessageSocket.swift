@@ -14,9 +14,12 @@ package enum MessageSendResult: Hashable, Sendable {
 package enum ReceivedMessage {
     /// One whole message and the descriptors that came with it, closed on exec.
     case message([UInt8], DescriptorList)
-    /// The message was longer than `MessageSocket.maxLength` or its descriptors did not all fit; what came of it
-    /// was closed. The sender breaks the agreement.
+    /// The message was longer than `MessageSocket.maxLength` or had more descriptors than `maxDescriptors`; what came
+    /// of it was closed. The sender breaks the agreement.
     case oversized
+    /// One whole message, but this process has no room for its descriptors (EMFILE): all of them are lost, as the kernel
+    /// closes them. Nobody breaks the agreement.
+    case lostDescriptors([UInt8])
     case wouldBlock
     /// The other side is gone.
     case closed
@@ -112,7 +115,11 @@ package struct MessageSocket: ~Copyable, Sendable {
             default: throw SystemError("recvmsg", code)
             }
         }
-        if flags & Int32(MSG_CTRUNC | MSG_TRUNC) != 0 { return .oversized }
+        if flags & Int32(MSG_TRUNC) != 0 { return .oversized }
+        if flags & Int32(MSG_CTRUNC) != 0 {
+            // recvmsg(2) does not tell the two causes apart, but all that there is room for came.
+            return descriptors.count < Self.maxDescriptors ? .lostDescriptors(bytes) : .oversized
+        }
         // No message is empty, so nothing read is the end.
         return count == 0 ? .closed : .message(bytes, descriptors)
     }

@@ -79,9 +79,10 @@ final class TwoNodes {
         servers[namespace] = nil
     }
 
-    func startAgent(_ node: Node, _ more: [String] = [], isClogged: Bool = false) throws {
+    func startAgent(_ node: Node, _ more: [String] = [], wrapper: [String] = [], isClogged: Bool = false) throws {
         agents[node] = try Agent(
-            machine, in: node.rawValue, directory: directory, name: "agent-\(node.rawValue)", isClogged: isClogged,
+            machine, in: node.rawValue, directory: directory, name: "agent-\(node.rawValue)", wrapper: wrapper,
+            isClogged: isClogged,
             arguments: try controllerArguments(node) + [
                 "--node", "node-\(node.rawValue)", "--drain-deadline", "15s", "--log-format",
                 node == .a ? "json" : "text",
