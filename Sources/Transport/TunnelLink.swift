@@ -103,6 +103,9 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     /// The link takes another stream now.
     package var canOpenStream: Bool { isEstablished && !isOver && session.canOpenStream }
 
+    /// The link is no dying one: it takes streams, as far as it has places.
+    var takesMore: Bool { isEstablished && !isOver && !session.isDraining && session.fault == nil }
+
     /// How many streams the session takes at once.
     package var streamCapacity: Int { session.streamCapacity }
 

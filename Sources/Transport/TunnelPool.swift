@@ -41,6 +41,10 @@ package final class TunnelPool: TunnelLinkOwner {
     /// Sessions that one stream may meet and find of no use before it fails.
     private static let mostMisses = 3
 
+    /// Streams that a session gets before its peer has said how many it takes, a round trip after the handshake: what is
+    /// beyond its limit it would refuse.
+    private static let mostUnsettled = 10
+
     /// How long a dial may take until TCP is connected (tunnel design, "Pool").
     private static let connectTimeout = Duration.seconds(10)
 
@@ -163,7 +167,8 @@ package final class TunnelPool: TunnelLinkOwner {
     private func missed(_ session: SessionID, _ waiter: Waiter) -> Bool {
         guard waiter.missed < Self.mostMisses else { return false }
         waiter.missed += 1
-        pool.goAwayReceived(session)
+        // One that refused a stream for its number goes on with the others.
+        if links[session]?.takesMore != true { pool.goAwayReceived(session) }
         again(waiter)
         return true
     }
@@ -238,7 +243,7 @@ package final class TunnelPool: TunnelLinkOwner {
     package func linkEstablished(_ link: TunnelLink) {
         guard let session = sessions[ObjectIdentifier(link)] else { return }
         link.review(identities, at: wallClock(), grace: grace)
-        perform(pool.dialed(session, capacity: link.streamCapacity))
+        perform(pool.dialed(session, capacity: min(link.streamCapacity, Self.mostUnsettled), isSettled: false))
         if isDraining { link.drain() }
     }
 

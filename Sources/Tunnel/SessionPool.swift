@@ -8,7 +8,7 @@ package import Mesh
 ///     dialling ──dialed──> ready ──goAwayReceived──> draining ──sessionClosed──> gone
 ///         └──dialFailed──> gone: all who wait fail with its reason
 ///
-/// Who waits implies that a dial is in flight. A `waiter` is the caller's number for one that wants a stream.
+/// Who waits implies that a dial is in flight, or a session whose peer has not said yet how many streams it takes. A `waiter` is the caller's number for one that wants a stream.
 package struct SessionPool: ~Copyable {
     /// The answer to one that wants a stream.
     package enum Decision: Hashable, Sendable {
@@ -75,11 +75,14 @@ package struct SessionPool: ~Copyable {
     }
 
     /// A session is up and takes `capacity` streams as far as is known.
-    package mutating func dialed(_ session: SessionID, capacity: Int) -> [Action] {
+    ///
+    /// - Parameter isSettled: whether the peer has said how many it takes. If not, it counts as being dialled until
+    ///   `capacityChanged`: it may take all who wait for more.
+    package mutating func dialed(_ session: SessionID, capacity: Int, isSettled: Bool = true) -> [Action] {
         guard let key = sessions[session]?.key, sessions[session]?.state == .dialling else { return [] }
         sessions[session]?.state = .ready
         sessions[session]?.capacity = capacity
-        entries[key]?.dialling = nil
+        if isSettled { entries[key]?.dialling = nil }
         return serveWaiters(key)
     }
 
@@ -96,6 +99,7 @@ package struct SessionPool: ~Copyable {
     package mutating func capacityChanged(_ session: SessionID, to capacity: Int) -> [Action] {
         guard let key = sessions[session]?.key else { return [] }
         sessions[session]?.capacity = capacity
+        if entries[key]?.dialling == session, sessions[session]?.state != .dialling { entries[key]?.dialling = nil }
         return serveWaiters(key)
     }
 
@@ -117,7 +121,8 @@ package struct SessionPool: ~Copyable {
         guard let entry = sessions[session] else { return [] }
         if entry.state == .dialling { return dialFailed(session, reason) }
         forget(session, entry.key)
-        return []
+        // Some may have waited for what its peer would say.
+        return serveWaiters(entry.key)
     }
 
     private mutating func takePlace(_ key: PoolKey) -> SessionID? {

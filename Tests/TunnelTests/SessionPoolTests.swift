@@ -10,6 +10,9 @@ private final class PoolBox {
     func streamWanted(_ key: PoolKey, waiter: Int) -> SessionPool.Decision { pool.streamWanted(key, waiter: waiter) }
     func waiterLeft(_ key: PoolKey, waiter: Int) { pool.waiterLeft(key, waiter: waiter) }
     func dialed(_ id: SessionID, capacity: Int) -> [SessionPool.Action] { pool.dialed(id, capacity: capacity) }
+    func dialedUnsettled(_ id: SessionID, capacity: Int) -> [SessionPool.Action] {
+        pool.dialed(id, capacity: capacity, isSettled: false)
+    }
     func dialFailed(_ id: SessionID, _ reason: Reason) -> [SessionPool.Action] { pool.dialFailed(id, reason) }
     func capacityChanged(_ id: SessionID, to capacity: Int) -> [SessionPool.Action] {
         pool.capacityChanged(id, to: capacity)
@@ -54,6 +57,31 @@ private final class PoolBox {
             pool.dialed(session, capacity: 100)
                 == [.open(waiter: 1, on: session), .open(waiter: 2, on: session), .open(waiter: 3, on: session)])
         #expect(pool.streamWanted(key(), waiter: 4) == .use(session))
+    }
+
+    @Test func `gives a session a few streams until its peer has said how many it takes`() throws {
+        let pool = PoolBox()
+        let session = try dial(pool.streamWanted(key(), waiter: 1))
+        for waiter in 2...4 { #expect(pool.streamWanted(key(), waiter: waiter) == .wait) }
+        // No other one is dialled for those who wait: this one may take them.
+        let first = pool.dialedUnsettled(session, capacity: 2)
+        #expect(first == [.open(waiter: 1, on: session), .open(waiter: 2, on: session)])
+        #expect(pool.streamWanted(key(), waiter: 5) == .wait)
+        #expect(
+            pool.capacityChanged(session, to: 4).prefix(2)
+                == [.open(waiter: 3, on: session), .open(waiter: 4, on: session)])
+        let next = try dial(pool.streamWanted(key(from: "10.0.0.7"), waiter: 6))
+        #expect(pool.dialed(next, capacity: 1) == [.open(waiter: 6, on: next)])
+    }
+
+    @Test func `dials another if a session ends before its peer has said how many it takes`() throws {
+        let pool = PoolBox()
+        let session = try dial(pool.streamWanted(key(), waiter: 1))
+        #expect(pool.streamWanted(key(), waiter: 2) == .wait)
+        #expect(pool.dialedUnsettled(session, capacity: 1) == [.open(waiter: 1, on: session)])
+        let actions = pool.sessionClosed(session, .peerReset)
+        guard case .dial(key(), let next) = actions.first, actions.count == 1 else { throw Unexpected() }
+        #expect(pool.dialed(next, capacity: 5) == [.open(waiter: 2, on: next)])
     }
 
     @Test func `never shares a session between different keys`() throws {
