@@ -80,17 +80,18 @@ extension OutboundConnection: TunnelStreamHandler {
     func refused(status: Int) {
         phase = .over
         switch status {
-        case 401:
-            refuse(.policyDeny, refusedThere)
+        // Envoy says it with 403.
+        case 401, 403:
+            refuse(.policyDeny, refusedThere(status))
         case 503: retry(.upstreamRefused, "the application did not accept the connection (503)")
         default: refuse(.upstreamRefused, "the peer answered CONNECT with \(status)")
         }
     }
 
     /// Why is known there only; where to ask is known here.
-    private var refusedThere: String {
+    private func refusedThere(_ status: Int) -> String {
         let source = pod.workload.map { "\($0.namespace)/\($0.name)" } ?? pod.uid.text
-        return "the destination refused it (401), which does not tell peers why; see what denies it with "
+        return "the destination refused it (\(status)), which does not tell peers why; see what denies it with "
             + "`meshnode explain \(source) \(destination.address)`"
     }
 
