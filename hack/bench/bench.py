@@ -1,6 +1,7 @@
 """What meshnode's data plane costs, beside Envoy's; see hack/bench.sh."""
 
 import argparse
+import fcntl
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import footprint
 import plot
 import report
 import works
-from candidates import Candidate, Envoy, Meshnode, Relay
+from candidates import Baseline, Candidate, Envoy, Meshnode, Relay
 from certificates import Authority
 from machines import BenchError, Cgroups, Machines, remove_leftovers
 
@@ -23,7 +24,7 @@ class Bench:
     def __init__(self, options, work):
         self.options, self.work = options, work
         self.binary, self.load, self.envoy = options.binary, options.load, options.envoy
-        self.machines, self.cgroups = Machines(), Cgroups()
+        self.machines, self.cgroups = Machines(options.congestion_control), Cgroups()
         self.candidates, self.lone = [], None
         self.load_before = os.getloadavg()[0]
 
@@ -36,7 +37,7 @@ class Bench:
         self.authority.workload("web", "shop")
         self.authority.workload("api", "pay")
         os.link(self.authority.path("root.crt"), self.authority.path("root.pem"))
-        for kind in (Candidate, Relay, Envoy, Meshnode):
+        for kind in (Candidate, Relay, Envoy, Meshnode, *([Baseline] if self.options.baseline else [])):
             candidate = kind(self)
             self.candidates.append(candidate)
             begin = time.monotonic()
@@ -70,6 +71,8 @@ def arguments():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", action="append", choices=list(works.WORKS))
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--baseline")
+    parser.add_argument("--congestion-control")
     parser.add_argument("--json")
     parser.add_argument("--plot")
     return parser.parse_args()
@@ -79,10 +82,11 @@ def main():
     options = arguments()
     rounds = options.rounds or (3 if options.quick else 5)
     wanted = options.only or list(works.WORKS)
-    begin = time.monotonic()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
-    with tempfile.TemporaryDirectory(prefix="mn-bench-", ignore_cleanup_errors=True) as work:
+    alone = wait_until_alone()
+    begin = time.monotonic()
+    with alone, tempfile.TemporaryDirectory(prefix="mn-bench-", ignore_cleanup_errors=True) as work:
         os.chmod(work, 0o755)
         bench = Bench(options, work)
         try:
@@ -114,9 +118,22 @@ def main():
     return 1 if results["failed"] else 0
 
 
+def wait_until_alone():
+    """The lock of the one benchmark that runs. Two would disturb each other, and have the same addresses, by which an
+    agent finds the namespaces of its pods."""
+    lock = open("/run/mn-bench.lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("another benchmark runs; waiting for its end", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 def show_logs(work):
     """How the logs end, without the connections."""
-    for name in ("agent-a.log", "agent-b.log", "agent-c.log", "agent-d.log", "envoy/outbound.log", "envoy/inbound.log"):
+    for name in ("meshnode/agent-a.log", "meshnode/agent-b.log", "baseline/agent-a.log", "baseline/agent-b.log", "agent-c.log",
+                 "agent-d.log", "envoy/outbound.log", "envoy/inbound.log"):
         path = f"{work}/{name}"
         if os.path.exists(path):
             with open(path, errors="replace") as file:

@@ -6,13 +6,12 @@ import os
 import string
 import subprocess
 
-from machines import PREFIX, BenchError, inside, run, until
+from machines import BenchError, inside, run, until
 
 SERVER_PORT = 7000
 # What is sent here is relayed to the port above it.
 HOP_PORT = 7001
 HERE = os.path.dirname(os.path.abspath(__file__))
-CONTROLLER = "10.252.0.1:15012"
 
 
 class Candidate:
@@ -113,59 +112,78 @@ class Meshnode(Candidate):
 
     name, number = "meshnode", 40
     near = "10.252.1.41"
+    controller, metrics_port = "10.252.0.1:15012", 15020
+
+    @property
+    def binary(self):
+        return self.bench.binary
 
     def start_proxies(self):
         # A second server on the client's node, for the work within one node.
-        self.machines.make_pod("near-meshnode", "a", self.near)
-        self.start_server("near-meshnode", self.near)
-        directory = f"{self.bench.work}/manifests"
-        os.mkdir(directory)
+        self.machines.make_pod(f"near-{self.name}", "a", self.near)
+        self.start_server(f"near-{self.name}", self.near)
+        self.directory = f"{self.bench.work}/{self.name}"
+        # The CA of all candidates, as an operator brings his own.
+        authority = f"{self.directory}/ca"
+        os.makedirs(f"{self.directory}/manifests")
+        os.mkdir(authority, 0o700)
+        for theirs, ours in (("ca-cert.pem", "issuer.crt"), ("ca-key.pem", "issuer.key"), ("root-cert.pem", "root.crt")):
+            os.link(self.bench.authority.path(ours), f"{authority}/{theirs}")
+            os.chmod(f"{authority}/{theirs}", 0o600)
+        self.write_manifests()
+        self.agents = {}
+        self.start_agent("a", "--config", f"{self.directory}/manifests", "--listen", self.controller, "--ca-directory",
+                         authority)
+        self.wait("a", 2)
+        token = f"{self.directory}/token"
+        with open(token, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(run(self.binary, "token", "create", "--node", "node-b", "--ca-directory", authority))
+        self.start_agent("b", "--controller", self.controller, "--join-token", token, "--state-directory",
+                         f"{self.directory}/state-b")
+        self.wait("b", 1)
+
+    def write_manifests(self):
         manifests = [namespace("shop"), namespace("pay"),
                      pod("web", "shop", "node-a", self.client), pod("api", "pay", "node-b", self.server),
                      pod("near", "pay", "node-a", self.near, account="api")]
         manifests += [policy(number, f"other-{number}" if number < 9 else "web") for number in range(10)]
-        put(directory, "mesh.yaml", manifests)
-        self.agents = {}
-        # The CA of all candidates, as an operator brings his own.
-        os.mkdir(f"{self.bench.work}/ca", 0o700)
-        for theirs, ours in (("ca-cert.pem", "issuer.crt"), ("ca-key.pem", "issuer.key"), ("root-cert.pem", "root.crt")):
-            os.link(self.bench.authority.path(ours), f"{self.bench.work}/ca/{theirs}")
-            os.chmod(f"{self.bench.work}/ca/{theirs}", 0o600)
-        self.start_agent("a", "--config", directory, "--listen", CONTROLLER, "--ca-directory", f"{self.bench.work}/ca")
-        self.wait("a", 2)
-        token = f"{self.bench.work}/token"
-        with open(token, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-            file.write(run(self.bench.binary, "token", "create", "--node", "node-b", "--ca-directory",
-                           f"{self.bench.work}/ca"))
-        self.start_agent("b", "--controller", CONTROLLER, "--join-token", token, "--state-directory",
-                         f"{self.bench.work}/state-b")
-        self.wait("b", 1)
+        put(f"{self.directory}/manifests", "mesh.yaml", manifests)
 
     def start_agent(self, node, *options):
-        group = self.cgroup("client" if node == "a" else "server")
         self.agents[node] = self.machines.spawn(
             node,
-            [self.bench.binary, "agent", "--node", f"node-{node}", "--run-directory", f"{self.bench.work}/run-{node}",
-             "--loops", "1", "--drain-deadline", "1s", *options],
-            log=f"{self.bench.work}/agent-{node}.log", cgroup=group)
+            [self.binary, "agent", "--node", f"node-{node}", "--run-directory", f"{self.directory}/run-{node}",
+             "--metrics-port", str(self.metrics_port), "--readiness-port", str(self.metrics_port + 1), "--loops", "1",
+             "--drain-deadline", "1s", *options],
+            log=f"{self.directory}/agent-{node}.log", cgroup=self.cgroup("client" if node == "a" else "server"))
 
     def wait(self, node, pods):
         """Until the agent is ready, and has captured its pods."""
-        log = f"{self.bench.work}/agent-{node}.log"
 
         def is_ready():
             if self.agents[node].poll() is not None:
-                with open(log) as file:
-                    raise BenchError(f"the agent of node {node} has ended: {file.read()[-800:]}")
-            status = ask(self.bench, node, "status", "--local")
+                raise BenchError(f"{self.name}: the agent of node {node} has ended")
+            status = ask(self.binary, f"{self.directory}/run-{node}", "status", "--local")
             return status and status["agent"]["isReady"] and status["pods"].get("captured") == pods
 
         until(f"the agent of node {node} is ready", 60, is_ready)
 
 
-def ask(bench, node, *command):
-    """What the agent of `node` answers; None if it does not."""
-    done = subprocess.run([bench.binary, *command, "-o", "json", "--socket", f"{bench.work}/run-{node}/agent.sock"],
+class Baseline(Meshnode):
+    """Another meshnode, to be compared with."""
+
+    name, number = "baseline", 50
+    near = "10.252.1.51"
+    controller, metrics_port = "10.252.0.1:16012", 16020
+
+    @property
+    def binary(self):
+        return self.bench.options.baseline
+
+
+def ask(binary, run_directory, *command):
+    """What an agent answers; None if it does not."""
+    done = subprocess.run([binary, *command, "-o", "json", "--socket", f"{run_directory}/agent.sock"],
                           capture_output=True, text=True)
     return json.loads(done.stdout) if done.returncode in (0, 2) and done.stdout else None
 

@@ -18,7 +18,7 @@ def idle(bench, counts):
     """How much the proxies of a candidate grow per idle connection that has carried one request."""
     result = {}
     for candidate in bench.candidates:
-        if candidate.name in ("envoy", "meshnode"):
+        if candidate.name in ("envoy", "meshnode", "baseline"):
             result[candidate.name] = [idle_of(bench, candidate, count) for count in counts]
     return result
 
@@ -75,7 +75,7 @@ class LoneAgent:
 
     def wait(self, node, captured):
         def is_so():
-            status = ask(self.bench, node, "status", "--local")
+            status = ask(self.bench.binary, f"{self.bench.work}/run-{node}", "status", "--local")
             return status and status["agent"]["isReady"] and status["pods"].get("captured", 0) == captured
 
         until(f"the agent of node {node} is ready", 60, is_so)
@@ -128,7 +128,7 @@ class LoneAgent:
         return pod(f"far-{number}", "far", "node-far", f"10.253.{number // 250}.{number % 250 + 1}", ready=bool(ready))
 
     def knows(self, node, count):
-        listed = ask(self.bench, node, "workloads")
+        listed = ask(self.bench.binary, f"{self.bench.work}/run-{node}", "workloads")
         return listed and len(listed["items"]) >= count
 
     def version(self, port):
@@ -173,7 +173,7 @@ def handshakes(bench, count, environment=None):
     """CPU microseconds of the side that accepts a new mTLS session, and the cipher that was chosen."""
     result = {}
     for candidate in bench.candidates:
-        if candidate.name in ("envoy", "meshnode"):
+        if candidate.name in ("envoy", "meshnode", "baseline"):
             side = candidate.cgroups[1]
             before = side.cpu_seconds()
             # From the node, where nothing is captured.

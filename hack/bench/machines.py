@@ -76,10 +76,17 @@ def remove_leftovers():
 
 
 class Machines:
-    def __init__(self):
-        self.namespaces, self.processes = [], []
+    """The namespaces and processes of one run.
+
+    congestion_control: what TCP uses in all of them; None for what the host uses.
+    """
+
+    def __init__(self, congestion_control=None):
+        self.namespaces, self.processes, self.congestion_control = [], [], congestion_control
 
     def namespace(self, name, settings=""):
+        if self.congestion_control:
+            settings += f" && echo {self.congestion_control} >/proc/sys/net/ipv4/tcp_congestion_control"
         run("ip", "netns", "add", PREFIX + name)
         self.namespaces.append(name)
         # Many short connections: ports are used again while old ones linger. The same for all that are compared.

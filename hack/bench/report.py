@@ -3,7 +3,7 @@
 import os
 import platform
 
-from machines import run
+from machines import inside, run
 
 RATIO_TITLES = {
     "bulk_cpu": "CPU per GiB, 1 stream", "bulk8_cpu": "CPU per GiB, 8 streams",
@@ -42,7 +42,7 @@ def environment(bench):
     return {
         "cores": os.cpu_count(), "cpu": model, "kernel": platform.release(),
         "openssl": " ".join(run("openssl", "version").split()[:2]),
-        "congestion_control": read("/proc/sys/net/ipv4/tcp_congestion_control"),
+        "congestion_control": run(*inside("a", "cat", "/proc/sys/net/ipv4/tcp_congestion_control")).strip(),
         "meshnode": run(bench.binary, "--version").strip(),
         # commit/version/...
         "envoy": run(bench.envoy, "--version").strip().split("version: ")[-1].split("/")[1],
@@ -56,6 +56,8 @@ def table(results):
     if "candidates" in results:
         lines += traffic(results["candidates"])
         lines += ratios("meshnode / envoy", results["ratios"], results["spread"], GOALS)
+        if "baseline" in results:
+            lines += ratios("meshnode / baseline", results["baseline"]["ratios"], results["baseline"]["spread"])
         lines += limits(results["limits"])
     if "same_node" in results:
         same = results["same_node"]

@@ -115,7 +115,11 @@ def between_nodes(bench, wanted, rounds):
     paths = [Path(c.name, f"web-{c.name}", c.server, c.cpu_seconds) for c in bench.candidates]
     measured = interleaved(bench, traffic, paths, rounds)
     result, spread = ratios(measured, "meshnode", "envoy")
-    return {"candidates": measured, "ratios": result, "spread": spread, "limits": limits(measured)}
+    told = {"candidates": measured, "ratios": result, "spread": spread, "limits": limits(measured)}
+    if "baseline" in measured:
+        result, spread = ratios(measured, "meshnode", "baseline")
+        told["baseline"] = {"ratios": result, "spread": spread}
+    return told
 
 
 def same_node(bench, wanted, rounds):
