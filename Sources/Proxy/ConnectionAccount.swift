@@ -4,15 +4,43 @@ internal import Telemetry
 internal import Transport
 
 /// What one connection has to answer for: its record, and the bytes that were already counted.
+///
+/// While the connection is open and nothing happens to it, the record is packed: thousands of idle connections are kept.
 struct ConnectionAccount {
-    private(set) var record: ConnectionRecord
+    private enum Storage {
+        case whole(RecordBox)
+        case packed(PackedRecord)
+    }
+
+    private var storage: Storage
+    private let patterns: RecordPatterns
     private var handles: ConnectionHandles?
     /// Its place against the limits of its workload; left when it ends.
     private var admission: Admission?
     private var counted = RelayedBytes()
 
-    init(_ record: ConnectionRecord) {
-        self.record = record
+    /// - Parameter patterns: those of the connection's loop.
+    init(_ record: ConnectionRecord, sharing patterns: RecordPatterns) {
+        storage = .whole(RecordBox(record))
+        self.patterns = patterns
+    }
+
+    /// As far as it is known by now.
+    var record: ConnectionRecord {
+        switch storage {
+        case .whole(let box): box.record
+        case .packed(let packed): packed.record
+        }
+    }
+
+    private mutating func change(_ body: (inout ConnectionRecord) -> Void) {
+        switch storage {
+        case .whole(let box): box.change(body)
+        case .packed(let packed):
+            let box = RecordBox(packed.record)
+            box.change(body)
+            storage = .whole(box)
+        }
     }
 
     /// The record with the bytes carried so far.
@@ -26,55 +54,65 @@ struct ConnectionAccount {
     // MARK: What is learned on the way
 
     mutating func requested(_ destination: OriginalDestination) {
-        record.requested = destination.address
+        change { $0.requested = destination.address }
     }
 
     /// A way is looked for on that version of the mesh's state.
     mutating func routing(snapshotVersion: UInt64) {
-        record.snapshotVersion = snapshotVersion
+        change { $0.snapshotVersion = snapshotVersion }
     }
 
     mutating func routed(_ route: TunnelRoute, hostname: String?) {
-        record.security = .mutualTLS
-        record.destination = PeerFacts(
-            address: route.application.address, workload: route.endpoint, identity: nil)
-        record.hboneAddress = route.address.address
-        record.isSameNode = false
-        record.service = route.service
-        record.hostname = hostname
+        change { record in
+            record.security = .mutualTLS
+            record.destination = PeerFacts(
+                address: route.application.address, workload: route.endpoint, identity: nil)
+            record.hboneAddress = route.address.address
+            record.isSameNode = false
+            record.service = route.service
+            record.hostname = hostname
+        }
     }
 
     mutating func routed(_ route: PlaintextRoute, hostname: String?) {
-        record.destination = PeerFacts(address: route.address.address, workload: route.workload, identity: nil)
-        record.service = route.service
-        record.hostname = hostname
-        record.passthroughReason = route.cause
+        change { record in
+            record.destination = PeerFacts(address: route.address.address, workload: route.workload, identity: nil)
+            record.service = route.service
+            record.hostname = hostname
+            record.passthroughReason = route.cause
+        }
     }
 
     /// The way that was routed is not taken through a tunnel, as both ends are here.
     mutating func joining(as destination: SPIFFEID) {
-        record.isSameNode = true
-        record.hboneAddress = nil
-        record.destination.identity = destination
+        change { record in
+            record.isSameNode = true
+            record.hboneAddress = nil
+            record.destination.identity = destination
+        }
     }
 
     /// The client addressed `service`, and that is as far as it came.
     mutating func addressed(_ service: Service) {
-        record.service = service.name
-        record.hostname = service.hostname
+        change { record in
+            record.service = service.name
+            record.hostname = service.hostname
+        }
     }
 
     mutating func destinationProved(_ identity: SPIFFEID?) {
-        record.destination.identity = identity
+        change { $0.destination.identity = identity }
     }
 
     /// The policies were asked about `facts`, on that version of the mesh's state.
     mutating func judged(_ verdict: Verdict, on facts: ConnectionFacts, snapshotVersion: UInt64) {
-        record.policy = verdict.accountablePolicy
-        record.facts = facts
-        record.snapshotVersion = snapshotVersion
-        record.audited = verdict.audited
-        record.dryRun = verdict.dryRun
+        change { record in
+            record.policy = verdict.accountablePolicy
+            record.facts = facts
+            record.snapshotVersion = snapshotVersion
+            record.audited = verdict.audited
+            record.dryRun = verdict.dryRun
+        }
     }
 
     mutating func admitted(_ admission: Admission) {
@@ -82,14 +120,18 @@ struct ConnectionAccount {
     }
 
     mutating func blame(_ reason: Reason, _ detail: String) {
-        record.reason = reason
-        record.detail = detail
+        change { record in
+            record.reason = reason
+            record.detail = detail
+        }
     }
 
     // MARK: Steps of its life
 
     mutating func opened(in journal: ConnectionJournal) {
-        handles = journal.opened(record)
+        guard case .whole(let box) = storage else { return }
+        handles = journal.opened(box.record)
+        storage = .packed(PackedRecord(box, sharing: patterns))
     }
 
     /// Counts the bytes that came since the last time.
@@ -106,15 +148,19 @@ struct ConnectionAccount {
     mutating func closed(_ end: RelayEnd, _ bytes: RelayedBytes, at moment: Moment, in journal: ConnectionJournal) {
         progressed(bytes, at: moment, in: journal)
         leave()
-        record = current(bytes)
+        var record = current(bytes)
         record.closedAt = moment
-        if record.reason == nil, case .broken(let cause) = end { blame(cause.reason, cause.text) }
+        if record.reason == nil, case .broken(let cause) = end {
+            record.reason = cause.reason
+            record.detail = cause.text
+        }
+        storage = .whole(RecordBox(record))
         if let handles { journal.closed(record, handles) }
     }
 
     mutating func refused(at moment: Moment, in journal: ConnectionJournal) {
         leave()
-        record.closedAt = moment
+        change { $0.closedAt = moment }
         journal.refused(record)
     }
 

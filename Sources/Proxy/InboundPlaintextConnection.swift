@@ -42,7 +42,8 @@ final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate,
                 id: id, direction: .inbound, security: .plaintext,
                 source: PeerFacts(address: clientAddress.address, workload: peer, identity: nil),
                 destination: PeerFacts(address: destination.address, workload: pod.workload, identity: nil),
-                openedAt: proxy.moment))
+                openedAt: proxy.moment),
+            sharing: proxy.patterns)
     }
 
     /// Decides and connects. Called once.

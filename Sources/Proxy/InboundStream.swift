@@ -50,7 +50,8 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
                 destination: PeerFacts(
                     address: SocketAddress(localAddress, request?.authority.port ?? 0), workload: pod.workload,
                     identity: pod.workload?.identity),
-                openedAt: proxy.moment))
+                openedAt: proxy.moment),
+            sharing: proxy.patterns)
     }
 
     /// Decides on a request that is well-formed: policy, then the application. Called once.

@@ -58,7 +58,8 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
             ConnectionRecord(
                 id: id, direction: .outbound, security: .plaintext,
                 source: PeerFacts(address: clientAddress.address, workload: pod.workload, identity: nil),
-                destination: PeerFacts(address: destination.address), openedAt: proxy.moment))
+                destination: PeerFacts(address: destination.address), openedAt: proxy.moment),
+            sharing: proxy.patterns)
         account.requested(destination)
     }
 

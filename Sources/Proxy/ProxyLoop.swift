@@ -31,6 +31,7 @@ package final class ProxyLoop {
     var snapshot = MeshSnapshot()
     var pods: [WorkloadUID: LocalPod] = [:]
     var connections: [UInt64: any ProxiedConnection] = [:]
+    let patterns = RecordPatterns()
     /// Begins with the time, so that an id of a worker that has ended never names another connection.
     private var connectionCount: UInt64
     var enrolmentCount: UInt64 = 0

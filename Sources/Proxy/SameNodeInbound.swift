@@ -59,7 +59,7 @@ final class SameNodeInbound: InboundConnection, SocketConnectOwner, TimerHandler
                 address: destination, workload: pod.workload, identity: proof.destinationIdentity),
             openedAt: proxy.moment)
         record.isSameNode = true
-        account = ConnectionAccount(record)
+        account = ConnectionAccount(record, sharing: proxy.patterns)
     }
 
     /// Decides and connects. Called once; the outcome may be told before it returns.
