@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that shows that meshnode works: packages, build, tests, checks, demo.
+# Everything that shows that meshnode works: packages, build, tests, checks, demo, other peers.
 set -uo pipefail
 
 usage() {
@@ -7,9 +7,10 @@ usage() {
 usage: hack/test.sh [--no-demo] [--filter REGEX]
 
 Installs the Debian packages that are missing, builds, runs all tests (NodeTests in real network namespaces, as root),
-hack/check.sh and hack/demo.sh. Prints which tests were skipped and why; the last line is `N passed, N failed`.
+hack/check.sh, hack/demo.sh and hack/interop.sh --quick. Prints which tests were skipped and why; the last line is
+`N passed, N failed`.
 
-  --no-demo        without hack/demo.sh
+  --no-demo        without hack/demo.sh and hack/interop.sh
   --filter REGEX   only the tests whose names match, and neither checks nor demo
   -h, --help       this text
 
@@ -177,11 +178,12 @@ if [[ -z $filter ]]; then
     run_script "hack/check.sh" "$here/check.sh"
     run_script "hack/differential.sh" differential
     if ((!shows_demo)); then
-        echo "== hack/demo.sh: skipped, as asked (--no-demo)"
+        echo "== hack/demo.sh, hack/interop.sh: skipped, as asked (--no-demo)"
     elif ((EUID != 0)); then
-        echo "== hack/demo.sh: skipped, it needs root"
+        echo "== hack/demo.sh, hack/interop.sh: skipped, they need root"
     else
         twice run_script "hack/demo.sh" "$here/demo.sh"
+        twice run_script "hack/interop.sh" "$here/interop.sh" --quick
     fi
 fi
 echo "all of it took $SECONDS s"

@@ -5,7 +5,7 @@ usage: caller.py requests HOST PORT CONNECTIONS COUNT   COUNT questions of 200 b
        caller.py churn HOST PORT WORKERS                one short connection after the other, until SIGTERM
        caller.py steady HOST PORT                       one question after the other on one connection, until SIGTERM
        caller.py upload HOST PORT FILE                  FILE to the sink
-       caller.py download HOST PORT                     all of the source
+       caller.py download HOST PORT [quiet]             all of the source; quiet: after closing our own direction
        caller.py late HOST PORT BYTES                   speaks on after the application has said its last word
        caller.py refused HOST PORT                      a connection that must not get through: reset, or closed
 
@@ -141,9 +141,12 @@ def upload(host, port, file):
     return f"sha256 {sha.hexdigest()} {total}"
 
 
-def download(host, port):
+def download(host, port, how="open"):
     sha, total, buffer = hashlib.sha256(), 0, bytearray(1 << 18)
     with socket.create_connection((host, port), LIMIT) as connection:
+        # An Envoy whose application ends first throws away what it has not sent yet.
+        if how == "quiet":
+            connection.shutdown(socket.SHUT_WR)
         while count := connection.recv_into(buffer):
             sha.update(memoryview(buffer)[:count])
             total += count

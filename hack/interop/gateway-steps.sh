@@ -11,7 +11,7 @@ show_gateway() {
     step "Envoy -> agent: $file_title up, SHA-256" file_goes_up gateway "$here_in_gateway"
     step "Envoy <- agent: $file_title down, SHA-256" file_comes_down gateway "$here_in_gateway"
     step "500 streams at a time, on several sessions as the agent allows 200 on each" \
-        many_streams gateway "$here_in_gateway" sessions_of_gateway
+        many_streams gateway "$here_in_gateway" 500 sessions_of_gateway
     step "half-close: the application behind the agent ends first, what comes later arrives" \
         late_words_arrive gateway "$here_in_gateway" api
     step "the application behind the agent resets: the client sees a reset, or Envoy's end of one" \
@@ -25,7 +25,7 @@ show_gateway() {
 }
 
 agent_sees_identity() {
-    many_streams gateway "$here_in_gateway" identities_at_api
+    many_streams gateway "$here_in_gateway" 500 identities_at_api
 }
 
 identities_at_api() {

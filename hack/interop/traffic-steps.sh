@@ -19,9 +19,10 @@ file_goes_up() {
     same_file "$note" "$begin"
 }
 
+# With $3, quiet, the client has closed its direction before.
 file_comes_down() {
     local begin=$EPOCHREALTIME
-    call_and_note "$1" download "$2" 7001 || return 1
+    call_and_note "$1" download "$2" 7001 ${3:+"$3"} || return 1
     same_file "$note" "$begin"
 }
 
@@ -36,13 +37,13 @@ same_file() {
     note="sha256 ${file_digest:0:16}..., $((${file_digest#* } * 1000 / 1048576 / took)) MiB/s"
 }
 
-# Five hundred connections, all open and used at one time; $3... is a command that prints what is to be seen of them while
+# So many connections as $3, all open and used at one time; $4... is a command that prints what is to be seen of them while
 # they are open, and fails if that is wrong.
 many_streams() {
-    local from=$1 to=$2 go=$work/go-$1 caller seen status=0
-    shift 2
+    local from=$1 to=$2 count=$3 go=$work/go-$1 caller seen status=0
+    shift 3
     rm -f "$go"
-    start "$from" "$work/hold.log" "$python" "$here/interop/caller.py" hold "$to" 7000 500 "$go"
+    start "$from" "$work/hold.log" "$python" "$here/interop/caller.py" hold "$to" 7000 "$count" "$go"
     caller=$started
     wait_until 30 is_open_or_ended "$caller" || true
     seen=$("$@") || status=1
