@@ -176,13 +176,15 @@ def seconds_per_gibibyte():
 
 
 def interleaved(bench, traffic, paths, rounds):
-    """Per candidate and work what each round measured: in a round, every candidate does every work, in turns."""
+    """Per candidate and work what each round measured: in a round, every candidate does every work, in turns. Each
+    round begins with another, so that nobody always comes after the same one."""
     measured = {path.name: {name: [] for name in traffic} for path in paths}
     for path in paths:
         client(bench, path.pod, path.address, "request", "--connections", 32, "--milliseconds", 300, port=path.port)
     for number in range(rounds):
         for name, work in traffic.items():
-            for path in paths:
+            first = number % len(paths)
+            for path in paths[first:] + paths[:first]:
                 measured[path.name][name].append(work.run(bench, path))
         bench.say(f"round {number + 1} of {rounds}")
     return {path: {name: {"rounds": rows} | medians(rows) for name, rows in of.items()} for path, of in measured.items()}
