@@ -76,9 +76,12 @@ extension ManifestFile {
         case .read(let kind): readObject(field, root: root, kind: kind)
         case .ignored: break
         case .unsupported:
-            root["kind"]?.warn("\(quoted(kind)) is not acted on by this version; the object is ignored")
+            root["kind"]?.warn(
+                "\(quoted(kind)) is not acted on by this version; the object is ignored", topic: .unknownKind)
         case .unknown:
-            root["kind"]?.warn("\(quoted(kind)) is not a kind of \(quoted(version)): check the spelling; it is ignored")
+            root["kind"]?.warn(
+                "\(quoted(kind)) is not a kind of \(quoted(version)): check the spelling; it is ignored",
+                topic: .unknownKind)
             withhold(root)
         }
     }

@@ -1,5 +1,6 @@
 import Keeper
 import Mesh
+import Resources
 import Telemetry
 import TestSupport
 import Testing
@@ -203,6 +204,17 @@ import XDS
     @Test func `goes with a code for each manifest problem`() {
         #expect(Self.manifest(.error).code == .manifestRefused)
         #expect(Self.manifest(.warning).code == .manifestDoubtful)
+    }
+
+    @Test func `goes with a code of its own for each topic of a manifest's warning, and errors have theirs`() {
+        func codes(_ severity: Resources.ManifestProblem.Severity) -> [ProblemCode] {
+            Resources.ManifestProblem.Topic.allCases.map { topic in
+                let found = Resources.ManifestProblem(file: "f", reason: "r", severity: severity, topic: topic)
+                return ManifestProblem(ControllerReport.Problem(found)).code
+            }
+        }
+        #expect(codes(.warning).map(\.rawValue) == ["MN1002", "MN1003", "MN1004", "MN1007", "MN1008"])
+        #expect(Set(codes(.error)) == [.manifestRefused])
     }
 }
 

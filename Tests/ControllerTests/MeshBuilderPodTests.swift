@@ -156,5 +156,6 @@ import Testing
         let misspelt = build(namespaceText("a", "meshnode.dev/mesh: enable") + podText("a/p", ip: "10.0.0.1"))
         #expect(misspelt.problems.map(\.field) == ["metadata.labels.meshnode.dev/mesh"])
         #expect(misspelt.problems.map(\.line) == [1])
+        #expect((missing.problems + misspelt.problems).map(\.topic) == [.notEnrolled, .notEnrolled])
     }
 }

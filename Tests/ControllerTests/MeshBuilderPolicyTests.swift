@@ -104,6 +104,7 @@ import Testing
                 + policy("b/y", "allow") + policy("b/x", "registry-only"))
         #expect(mesh.state.namespacePolicies == ["a": .init(egress: .deny), "b": .init(egress: .registryOnly)])
         #expect(mesh.problems.compactMap(\.object) == ["MeshPolicy a/young", "MeshPolicy a/file", "MeshPolicy b/y"])
+        #expect(mesh.problems.allSatisfy { $0.topic == .overruled })
         #expect(mesh.problems.allSatisfy { $0.severity == .warning && $0.line > 0 })
         let changes = build(pods).state.changes(from: mesh.state)
         #expect(changes == [.namespacePolicyRemoved("a"), .namespacePolicyRemoved("b")])

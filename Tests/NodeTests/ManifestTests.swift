@@ -106,6 +106,7 @@ extension OnTwoNodes {
             try mesh.manifests.put("service.yaml", service)
             let problem = try problem(in: "service.yaml", "clusterIPP")
             #expect(problem["severity"].text == "warning")
+            #expect(problem["code"].text == "MN1003")
             #expect(problem["line"].number == 9)
             try eventually("the service is known") {
                 try mesh.outcome(from: web, to: mesh.machine.serviceV4(40), PodServer.echo) == "x|eof"

@@ -159,6 +159,7 @@ import Testing
         let later = read("{apiVersion: security.istio.io/v1, kind: RequestAuthentication, metadata: {name: p}}")
         #expect(places(later) == ["warning 1 kind"])
         #expect(!later.mayStillHold(ManifestKey(kind: .authorizationPolicy, namespace: "default", name: "p")))
+        #expect((file.problems + later.problems).map(\.topic) == [.unknownKind, .unknownKind])
     }
 
     @Test(arguments: [

@@ -99,6 +99,7 @@ import Testing
             "apiVersion: v1\nkind: Pod\nmetadata: {name: a, lables: {}}\nspec:\n  hostNetwrk: true\nfoo: 1\n")
         #expect(file.entries.first?.object != nil)
         #expect(places(file) == ["warning 6 foo", "warning 3 metadata.lables", "warning 5 spec.hostNetwrk"])
+        #expect(file.problems.allSatisfy { $0.topic == .unknownField })
     }
 
     @Test func `reads times with offsets and fractions`() throws {

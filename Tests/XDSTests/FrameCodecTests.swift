@@ -17,7 +17,10 @@ import Testing
             problems: [
                 .init(file: "a.yaml", line: 3, field: "spec", reason: "no", severity: .error, object: "Pod a/b"),
                 .init(file: "b.yaml", reason: "odd", severity: .warning),
-            ],
+            ]
+                + ControllerReport.Problem.Topic.allCases.map {
+                    .init(file: "c.yaml", reason: "odd", severity: .warning, topic: $0)
+                },
             authority: [
                 .init(role: .root, subject: "root", serial: "0a", notBefore: 1, notAfter: 2),
                 .init(role: .issuer, subject: "issuer", serial: "0b", notBefore: 3, notAfter: 4),

@@ -6,7 +6,21 @@ extension ManifestProblem {
     init(_ problem: ControllerReport.Problem) {
         self.init(
             file: problem.file, line: problem.line, field: problem.field, object: problem.object,
-            reason: problem.reason, severity: problem.severity == .error ? .error : .warning)
+            reason: problem.reason, severity: problem.severity == .error ? .error : .warning,
+            doubt: problem.topic.code)
+    }
+}
+
+extension ControllerReport.Problem.Topic {
+    /// The code of a warning about it.
+    fileprivate var code: ProblemCode {
+        switch self {
+        case .other: .manifestDoubtful
+        case .unknownField: .fieldUnknown
+        case .unknownKind: .kindUnknown
+        case .notEnrolled: .enrolmentDoubtful
+        case .overruled: .objectOverruled
+        }
     }
 }
 

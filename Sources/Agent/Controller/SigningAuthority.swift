@@ -103,6 +103,20 @@ extension ControllerReport.Problem {
         self.init(
             file: problem.file, line: problem.line > 0 ? problem.line : nil, field: problem.field,
             reason: problem.reason,
-            severity: problem.severity == .error ? .error : .warning, object: problem.object ?? "")
+            severity: problem.severity == .error ? .error : .warning, object: problem.object ?? "",
+            topic: Topic(problem.topic))
+    }
+}
+
+extension ControllerReport.Problem.Topic {
+    fileprivate init(_ topic: Resources.ManifestProblem.Topic) {
+        self =
+            switch topic {
+            case .other: .other
+            case .unknownField: .unknownField
+            case .unknownKind: .unknownKind
+            case .notEnrolled: .notEnrolled
+            case .overruled: .overruled
+            }
     }
 }

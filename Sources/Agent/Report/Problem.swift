@@ -51,10 +51,18 @@ extension ProblemCode {
     package static let manifestRefused = Self(rawValue: "MN1001")
     /// A manifest is taken, but does not do all that it says.
     package static let manifestDoubtful = Self(rawValue: "MN1002")
+    /// A manifest has a field that nothing reads.
+    package static let fieldUnknown = Self(rawValue: "MN1003")
+    /// A manifest is of a kind that nothing reads.
+    package static let kindUnknown = Self(rawValue: "MN1004")
     /// A policy asks for what only a waypoint can do; without one it is enforced more strictly than written.
     package static let policyNeedsWaypoint = Self(rawValue: "MN1005")
     /// A policy has fields that need HTTP, and there is no waypoint that could look at them.
     package static let waypointMissing = Self(rawValue: "MN1006")
+    /// Pods stay out of the mesh against what their manifests seem to mean.
+    package static let enrolmentDoubtful = Self(rawValue: "MN1007")
+    /// An object is not in force, because another one overrules it.
+    package static let objectOverruled = Self(rawValue: "MN1008")
 
     /// The worker has been restarted within the last minutes.
     package static let workerRestarted = Self(rawValue: "MN2002")
@@ -109,7 +117,7 @@ extension ProblemCode {
 
 /// What is wrong in a manifest, and where.
 package struct ManifestProblem: Codable, Sendable, Equatable {
-    /// `MN1001` for an error, `MN1002` for a warning.
+    /// `MN1001` for an error; for a warning the code of what it is about, `MN1002` if there is none.
     package var code: ProblemCode
     /// Path of the file.
     package var file: String
@@ -125,9 +133,10 @@ package struct ManifestProblem: Codable, Sendable, Equatable {
     package var severity: Problem.Severity
 
     package init(
-        file: String, line: Int?, field: String = "", object: String = "", reason: String, severity: Problem.Severity
+        file: String, line: Int?, field: String = "", object: String = "", reason: String, severity: Problem.Severity,
+        doubt: ProblemCode = .manifestDoubtful
     ) {
-        code = severity == .error ? .manifestRefused : .manifestDoubtful
+        code = severity == .error ? .manifestRefused : doubt
         self.file = file
         self.line = line
         self.field = field

@@ -22,11 +22,12 @@ package struct ManifestSet: Hashable, Sendable {
 
     /// A problem of the object `key`, at the place where it is written.
     func problem(
-        _ severity: ManifestProblem.Severity, about key: ManifestKey, field: String, _ reason: String
+        _ severity: ManifestProblem.Severity, about key: ManifestKey, field: String, _ reason: String,
+        topic: ManifestProblem.Topic = .other
     ) -> ManifestProblem {
         let standing = manifests[key]
         return ManifestProblem(
             file: standing?.file ?? "", line: standing?.line ?? 0, field: field, reason: reason, severity: severity,
-            object: key.description)
+            object: key.description, topic: topic)
     }
 }

@@ -138,7 +138,7 @@ extension MeshBuilder {
             problems.append(
                 manifests.problem(
                     .warning, about: key, field: "metadata.labels.\(parameters.enrolmentLabel)",
-                    "must be enabled or disabled; as it is, the label says nothing"))
+                    "must be enabled or disabled; as it is, the label says nothing", topic: .notEnrolled))
         }
         for namespace in context.namespaces.values { check(.namespace, namespace.metadata) }
         for pod in context.pods { check(.pod, pod.metadata) }
@@ -159,7 +159,7 @@ extension MeshBuilder {
                 manifests.problem(
                     .warning, about: key, field: "metadata.namespace",
                     "there is no Namespace \(metadata.namespace), so its pods are not in the mesh: add one with the "
-                        + "label \(parameters.enrolmentLabel): enabled, or label the pods"))
+                        + "label \(parameters.enrolmentLabel): enabled, or label the pods", topic: .notEnrolled))
         }
     }
 }

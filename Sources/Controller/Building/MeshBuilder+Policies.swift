@@ -66,7 +66,7 @@ extension MeshBuilder {
                     manifests.problem(
                         .warning, about: key, field: "",
                         "is not in force: the older MeshPolicy \(winner.namespace)/\(winner.name) decides for its "
-                            + "namespace: remove one of them"))
+                            + "namespace: remove one of them", topic: .overruled))
             } else {
                 winners[metadata.namespace] = metadata
                 result[metadata.namespace] = manifest.policy

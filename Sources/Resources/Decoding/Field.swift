@@ -11,10 +11,13 @@ final class ProblemLog {
 
     var hasErrors: Bool { problems.contains { $0.severity == .error } }
 
-    func add(_ severity: ManifestProblem.Severity, line: Int, field: String, _ reason: String) {
+    func add(
+        _ severity: ManifestProblem.Severity, line: Int, field: String, _ reason: String,
+        topic: ManifestProblem.Topic = .other
+    ) {
         problems.append(
             ManifestProblem(
-                file: file, line: line, field: field, reason: reason, severity: severity, object: object))
+                file: file, line: line, field: field, reason: reason, severity: severity, object: object, topic: topic))
     }
 }
 
@@ -26,7 +29,9 @@ struct Field {
 
     func error(_ reason: String) { log.add(.error, line: node.line, field: path, reason) }
 
-    func warn(_ reason: String) { log.add(.warning, line: node.line, field: path, reason) }
+    func warn(_ reason: String, topic: ManifestProblem.Topic = .other) {
+        log.add(.warning, line: node.line, field: path, reason, topic: topic)
+    }
 
     /// The value as a mapping. Keys that are not in `known` are reported with severity `unknown`, or accepted if
     /// `known` is nil.
@@ -42,7 +47,7 @@ struct Field {
                 ? "the object is refused, since ignoring it could widen the policy" : "it is ignored"
             log.add(
                 unknown, line: entry.keyLine, field: join(path, safe(entry.key)),
-                "is not a known field; \(hint): check the spelling and the indentation")
+                "is not a known field; \(hint): check the spelling and the indentation", topic: .unknownField)
         }
         let children = entries.filter { !$0.value.isNull }.map { entry in
             (entry.key, Field(node: entry.value, path: join(path, safe(entry.key)), log: log))

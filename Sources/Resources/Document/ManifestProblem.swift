@@ -8,6 +8,20 @@ package struct ManifestProblem: Hashable, Sendable {
         case error
     }
 
+    /// What it is about, where people look for the same in many objects.
+    package enum Topic: Hashable, Sendable, CaseIterable {
+        /// Everything else.
+        case other
+        /// A field that nothing reads.
+        case unknownField
+        /// An object of a kind that nothing reads.
+        case unknownKind
+        /// Pods that stay out of the mesh against what seems to be meant.
+        case notEnrolled
+        /// An object that another one overrules.
+        case overruled
+    }
+
     /// The file as the source names it.
     package var file: String
     /// Line in the file, from 1; 0 if the problem is the file as a whole.
@@ -19,10 +33,12 @@ package struct ManifestProblem: Hashable, Sendable {
     package var severity: Severity
     /// The object it is about, such as `Pod shop/web`; nil if that could not be told.
     package var object: String?
+    /// What it is about.
+    package var topic: Topic
 
     package init(
         file: String, line: Int = 0, field: String = "", reason: String, severity: Severity = .error,
-        object: String? = nil
+        object: String? = nil, topic: Topic = .other
     ) {
         self.file = file
         self.line = line
@@ -30,6 +46,7 @@ package struct ManifestProblem: Hashable, Sendable {
         self.reason = reason
         self.severity = severity
         self.object = object
+        self.topic = topic
     }
 }
 

@@ -130,13 +130,39 @@ extension ControllerReport.Problem {
         message.reason = reason
         message.severity = severity == .warning ? .warning : .error
         message.object = object
+        message.topic = topic.message
         return message
     }
 
     fileprivate init(_ message: Meshnode_Wire_ManifestProblem) {
         self.init(
             file: message.file, line: message.line == 0 ? nil : Int(message.line), field: message.field,
-            reason: message.reason, severity: message.severity == .warning ? .warning : .error, object: message.object)
+            reason: message.reason, severity: message.severity == .warning ? .warning : .error, object: message.object,
+            topic: Topic(message.topic))
+    }
+}
+
+extension ControllerReport.Problem.Topic {
+    fileprivate var message: Meshnode_Wire_ManifestProblem.Topic {
+        switch self {
+        case .other: .other
+        case .unknownField: .unknownField
+        case .unknownKind: .unknownKind
+        case .notEnrolled: .notEnrolled
+        case .overruled: .overruled
+        }
+    }
+
+    /// One that a newer controller knows is another.
+    fileprivate init(_ message: Meshnode_Wire_ManifestProblem.Topic) {
+        self =
+            switch message {
+            case .other, .UNRECOGNIZED: .other
+            case .unknownField: .unknownField
+            case .unknownKind: .unknownKind
+            case .notEnrolled: .notEnrolled
+            case .overruled: .overruled
+            }
     }
 }
 

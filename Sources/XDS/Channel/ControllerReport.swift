@@ -10,6 +10,19 @@ package struct ControllerReport: Hashable, Sendable {
             case error
         }
 
+        /// What a warning is about.
+        package enum Topic: Hashable, Sendable, CaseIterable {
+            case other
+            /// A field that nothing reads.
+            case unknownField
+            /// An object of a kind that nothing reads.
+            case unknownKind
+            /// Pods that stay out of the mesh against what seems to be meant.
+            case notEnrolled
+            /// An object that another one overrules.
+            case overruled
+        }
+
         /// Path of the file.
         package var file: String
         /// Line in the file, from 1; nil if the whole file is meant.
@@ -22,9 +35,12 @@ package struct ControllerReport: Hashable, Sendable {
         package var severity: Severity
         /// `Kind namespace/name`; empty if it could not be read so far.
         package var object: String
+        /// What it is about.
+        package var topic: Topic
 
         package init(
-            file: String, line: Int? = nil, field: String = "", reason: String, severity: Severity, object: String = ""
+            file: String, line: Int? = nil, field: String = "", reason: String, severity: Severity, object: String = "",
+            topic: Topic = .other
         ) {
             self.file = file
             self.line = line
@@ -32,6 +48,7 @@ package struct ControllerReport: Hashable, Sendable {
             self.reason = reason
             self.severity = severity
             self.object = object
+            self.topic = topic
         }
     }
 

@@ -254,6 +254,8 @@ package nonisolated struct Meshnode_Wire_ManifestProblem: Sendable {
   /// Kind namespace/name of the object; may be empty.
   package var object: String = String()
 
+  package var topic: Meshnode_Wire_ManifestProblem.Topic = .other
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum Severity: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -294,6 +296,61 @@ package nonisolated struct Meshnode_Wire_ManifestProblem: Sendable {
       .unknown,
       .warning,
       .error,
+    ]
+
+  }
+
+  /// What a warning is about.
+  package nonisolated enum Topic: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
+    case other // = 0
+
+    /// A field that nothing reads.
+    case unknownField // = 1
+
+    /// An object of a kind that nothing reads.
+    case unknownKind // = 2
+
+    /// Pods that stay out of the mesh against what seems to be meant.
+    case notEnrolled // = 3
+
+    /// An object that another one overrules.
+    case overruled // = 4
+    case UNRECOGNIZED(Int)
+
+    package init() {
+      self = .other
+    }
+
+    package init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .other
+      case 1: self = .unknownField
+      case 2: self = .unknownKind
+      case 3: self = .notEnrolled
+      case 4: self = .overruled
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    package var rawValue: Int {
+      switch self {
+      case .other: return 0
+      case .unknownField: return 1
+      case .unknownKind: return 2
+      case .notEnrolled: return 3
+      case .overruled: return 4
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    package static let allCases: [Meshnode_Wire_ManifestProblem.Topic] = [
+      .other,
+      .unknownField,
+      .unknownKind,
+      .notEnrolled,
+      .overruled,
     ]
 
   }
@@ -990,7 +1047,7 @@ nonisolated extension Meshnode_Wire_ControllerReport: SwiftProtobuf.Message, Swi
 
 nonisolated extension Meshnode_Wire_ManifestProblem: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ManifestProblem"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}file\0\u{1}line\0\u{1}field\0\u{1}reason\0\u{1}severity\0\u{1}object\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}file\0\u{1}line\0\u{1}field\0\u{1}reason\0\u{1}severity\0\u{1}object\0\u{1}topic\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1004,6 +1061,7 @@ nonisolated extension Meshnode_Wire_ManifestProblem: SwiftProtobuf.Message, Swif
       case 4: try { try decoder.decodeSingularStringField(value: &self.reason) }()
       case 5: try { try decoder.decodeSingularEnumField(value: &self.severity) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.object) }()
+      case 7: try { try decoder.decodeSingularEnumField(value: &self.topic) }()
       default: break
       }
     }
@@ -1028,6 +1086,9 @@ nonisolated extension Meshnode_Wire_ManifestProblem: SwiftProtobuf.Message, Swif
     if !self.object.isEmpty {
       try visitor.visitSingularStringField(value: self.object, fieldNumber: 6)
     }
+    if self.topic != .other {
+      try visitor.visitSingularEnumField(value: self.topic, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1038,6 +1099,7 @@ nonisolated extension Meshnode_Wire_ManifestProblem: SwiftProtobuf.Message, Swif
     if lhs.reason != rhs.reason {return false}
     if lhs.severity != rhs.severity {return false}
     if lhs.object != rhs.object {return false}
+    if lhs.topic != rhs.topic {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1045,6 +1107,10 @@ nonisolated extension Meshnode_Wire_ManifestProblem: SwiftProtobuf.Message, Swif
 
 nonisolated extension Meshnode_Wire_ManifestProblem.Severity: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0SEVERITY_UNKNOWN\0\u{1}SEVERITY_WARNING\0\u{1}SEVERITY_ERROR\0")
+}
+
+nonisolated extension Meshnode_Wire_ManifestProblem.Topic: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TOPIC_OTHER\0\u{1}TOPIC_UNKNOWN_FIELD\0\u{1}TOPIC_UNKNOWN_KIND\0\u{1}TOPIC_NOT_ENROLLED\0\u{1}TOPIC_OVERRULED\0")
 }
 
 nonisolated extension Meshnode_Wire_AuthorityCertificate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
