@@ -188,7 +188,9 @@ package final class StreamSocket: EventHandler, TimerHandler {
         while phase == .open, !buffer.isEmpty {
             switch buffer.withReadable({ socket?.write($0) ?? .wouldBlock }) {
             case .bytes(let count): buffer.consume(count)
-            case .wouldBlock: return false
+            case .wouldBlock:
+                mayWrite = false
+                return false
             case .failed(let code):
                 failSoon(code)
                 return false
@@ -263,7 +265,8 @@ package final class StreamSocket: EventHandler, TimerHandler {
             mayRead = true
         }
         if readiness.contains(.readable) { mayRead = true }
-        if readiness.contains(.writable) { drain() }
+        // Told with every packet; it is news only to somebody who waits for it.
+        if readiness.contains(.writable), !mayWrite || !pending.isEmpty { drain() }
         if phase == .open, mayRead { delegate?.socketReadable(self) }
     }
 
