@@ -12,7 +12,7 @@ private struct LoopbackServer {
     let address: SocketAddress
     private let server = AdminServer()
 
-    init(_ responder: @escaping AdminServer.Responder) throws {
+    init(_ responder: @escaping AdminServer.TargetResponder) throws {
         let socket = try TCPSocket.make(.v4)
         try socket.bind(to: socketAddress("127.0.0.1:0"))
         try socket.listen(backlog: 16)
@@ -44,10 +44,11 @@ private struct LoopbackServer {
     private let server: LoopbackServer
 
     init() throws {
-        server = try LoopbackServer { path, complete in
-            switch path {
+        server = try LoopbackServer { target, complete in
+            switch target.path {
             case "/hello": complete(.text(.ok, "hello"))
-            default: complete(.text(.notFound, "nothing at \(path)"))
+            case "/form": complete(.text(.ok, target.accept ?? "any"))
+            default: complete(.text(.notFound, "nothing at \(target.path)"))
             }
         }
     }
@@ -62,6 +63,14 @@ private struct LoopbackServer {
         #expect(answer.contains("content-type: text/plain; charset=utf-8\r\n"))
         #expect(answer.contains("content-length: 6\r\n"))
         #expect(answer.hasSuffix("\r\n\r\nhello\n"))
+    }
+
+    @Test func `tells the responder which forms the asker reads`() throws {
+        let one = try request("GET", "/form", more: "accept: application/openmetrics-text; version=1.0.0\r\n")
+        #expect(one.hasSuffix("\r\n\r\napplication/openmetrics-text; version=1.0.0\n"))
+        let two = try request("GET", "/form", more: "Accept: text/plain\r\naccept: */*\r\n")
+        #expect(two.hasSuffix("\r\n\r\ntext/plain, */*\n"))
+        #expect(try request("GET", "/form").hasSuffix("\r\n\r\nany\n"))
     }
 
     @Test func `answers a HEAD with the same head and no body`() throws {

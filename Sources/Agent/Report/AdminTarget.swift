@@ -4,6 +4,8 @@ package struct AdminTarget: Sendable, Equatable {
     package var path: String
     /// Decoded; of a name that comes twice the last counts.
     package var query: [String: String]
+    /// The forms that the asker reads, as in the header `Accept`; nil if it did not say.
+    package var accept: String?
 
     /// Reads `/path?name=value&flag`.
     package init(_ text: String) {

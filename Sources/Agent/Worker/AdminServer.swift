@@ -124,7 +124,10 @@ private final class AdminHandler: ChannelInboundHandler {
             let (handler, context) = bound.value
             handler.write(response, for: request, context)
         }
-        responder(AdminTarget(request.uri)) { promise.succeed($0) }
+        var target = AdminTarget(request.uri)
+        let accepted = request.headers["accept"]
+        if !accepted.isEmpty { target.accept = accepted.joined(separator: ", ") }
+        responder(target) { promise.succeed($0) }
     }
 
     private func write(_ response: AdminResponse, for request: HTTPRequestHead, _ context: ChannelHandlerContext) {

@@ -65,19 +65,20 @@ enum WorkerAssembly {
         let desk = ReportDesk(handle.worker) { complete in handle.askForMesh(complete) }
         handle.worker.nodeReport = { NodeStatus.current($0).json }
         try server.serve(Descriptor(owning: InheritedDescriptor.Worker.adminListener)) { desk.answer($0, $1) }
-        try server.serve(Descriptor(owning: InheritedDescriptor.Worker.metricsListener)) { path, complete in
-            complete(metrics(path, telemetry))
+        try server.serve(Descriptor(owning: InheritedDescriptor.Worker.metricsListener)) {
+            (target: AdminTarget, complete) in
+            complete(metrics(target, telemetry))
         }
         try server.serve(Descriptor(owning: InheritedDescriptor.Worker.readinessListener)) { path, complete in
             desk.answerReadiness(path, complete)
         }
     }
 
-    private static func metrics(_ path: String, _ telemetry: WorkerTelemetry) -> AdminResponse {
-        guard path == "/metrics" || path == "/stats/prometheus" else {
+    private static func metrics(_ target: AdminTarget, _ telemetry: WorkerTelemetry) -> AdminResponse {
+        guard target.path == "/metrics" || target.path == "/stats/prometheus" else {
             return .text(.notFound, "metrics are at /metrics")
         }
-        let exposition = Exposition.prometheus
+        let exposition = Exposition(acceptHeader: target.accept)
         return AdminResponse(
             status: .ok, contentType: exposition.contentType, body: Array(telemetry.registry.text(exposition).utf8))
     }
