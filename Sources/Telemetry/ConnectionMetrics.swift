@@ -23,6 +23,12 @@ package final class ConnectionMetrics: MetricSource {
         /// Pods whose connections were counted here. An unknown pod keeps no group alive and lets none go.
         var sources: Set<WorkloadUID> = []
         var destinations: Set<WorkloadUID> = []
+
+        /// Both pods of `record` are noted, as far as they are known.
+        func knows(_ record: ConnectionRecord) -> Bool {
+            (record.source.workload.map(sources.contains) ?? true)
+                && (record.destination.workload.map(destinations.contains) ?? true)
+        }
     }
 
     private struct State: Sendable {
@@ -123,6 +129,9 @@ package final class ConnectionMetrics: MetricSource {
     }
 
     private static func group(_ labels: ConnectionLabels, _ record: ConnectionRecord, in state: inout State) -> Group {
+        if let index = state.entries.index(forKey: labels), state.entries.values[index].knows(record) {
+            return state.entries.values[index].group
+        }
         var entry = state.entries[labels] ?? Entry(group: Group(labels: labels.metricLabels))
         if let pod = record.source.workload, entry.sources.insert(pod).inserted {
             state.entriesOfPod[pod, default: []].insert(labels)

@@ -14,7 +14,7 @@ package final class EdgeTable: Sendable {
         init(lastSeen: Int64) { self.lastSeen = Atomic(lastSeen) }
     }
 
-    private struct Row: Sendable {
+    fileprivate struct Row: Sendable {
         /// Without what `counters` count.
         var edge: Edge
         let counters: Counters
@@ -78,19 +78,13 @@ package final class EdgeTable: Sendable {
         let key = Edge.Key(record)
         let now = moment.secondsSince1970
         return rows.withLock { rows in
-            var row: Row
-            if let known = rows[key] {
-                row = known
-            } else {
-                if rows.count >= capacity { Self.makeRoom(in: &rows, capacity: capacity) }
-                row = Row(edge: Edge(key: key, firstSeen: now, lastSeen: now), counters: Counters(lastSeen: now))
-            }
-            if let identity = record.source.identity { row.edge.sourceIdentity = identity }
-            if let identity = record.destination.identity { row.edge.destinationIdentity = identity }
-            change(&row.edge)
-            row.counters.saw(now)
+            // In place where it is known: hashing the key's names is what this costs.
+            if let index = rows.index(forKey: key) { return rows.values[index].update(record, at: now, change) }
+            if rows.count >= capacity { Self.makeRoom(in: &rows, capacity: capacity) }
+            var row = Row(edge: Edge(key: key, firstSeen: now, lastSeen: now), counters: Counters(lastSeen: now))
+            let counters = row.update(record, at: now, change)
             rows[key] = row
-            return row.counters
+            return counters
         }
     }
 
@@ -101,6 +95,18 @@ package final class EdgeTable: Sendable {
             $0.isOpen == $1.isOpen ? $0.lastSeen < $1.lastSeen : !$0.isOpen
         }
         for entry in order.prefix(max(1, capacity / 16)) { rows[entry.key] = nil }
+    }
+}
+
+extension EdgeTable.Row {
+    fileprivate mutating func update(
+        _ record: ConnectionRecord, at now: Int64, _ change: (inout Edge) -> Void
+    ) -> EdgeTable.Counters {
+        if let identity = record.source.identity { edge.sourceIdentity = identity }
+        if let identity = record.destination.identity { edge.destinationIdentity = identity }
+        change(&edge)
+        counters.saw(now)
+        return counters
     }
 }
 
