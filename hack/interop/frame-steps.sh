@@ -37,31 +37,44 @@ last_word_arrives() {
     call_and_note web download "$odd" 7111 && [[ $note == "sha256 $digest 40000" ]]
 }
 
+# The same on a session of its own would be another pod's: so it is measured before and with the stalled streams, in up to
+# three attempts, as what else this machine does may fall on one of them.
 ninth_stream_is_fast() {
-    local content=$work/ninth begin alone beside pids=() pid status=0 i
+    local content=$work/ninth attempt
     head -c $((32 << 20)) "$file" >"$content"
-    begin=$EPOCHREALTIME
-    call web upload "$odd" 7002 "$content" || return 1
+    for attempt in 1 2 3; do
+        compare_with_stalled "$content" || return 1
+        note="$((32 * 1000 / beside)) MiB/s, without them $((32 * 1000 / alone)) MiB/s"
+        echo "attempt $attempt: $note"
+        ((beside >= 2 * alone)) || return 0
+    done
+    return 1
+}
+
+# Sets `alone` and `beside`: the milliseconds that file $1 takes without and with eight streams that get no credit.
+compare_with_stalled() {
+    local begin=$EPOCHREALTIME pids=() pid status=0 i
+    call web upload "$odd" 7002 "$1" || return 1
     alone=$(milliseconds_since "$begin")
     for ((i = 0; i < 8; i++)); do
         # To one that gives no credit; it is ended below.
-        start web "$work/stalled-$i.log" "$python" "$here/interop/caller.py" upload "$odd" 7005 "$content"
+        start web "$work/stalled-$i.log" "$python" "$here/interop/caller.py" upload "$odd" 7005 "$1"
         pids+=("$started")
     done
-    wait_until 10 streams_are_open 7005 8 || status=1
+    wait_until 10 eight_are_stalled || status=1
     begin=$EPOCHREALTIME
-    call web upload "$odd" 7002 "$content" || status=1
+    call web upload "$odd" 7002 "$1" || status=1
     beside=$(milliseconds_since "$begin")
-    streams_are_open 7005 8 || status=1
+    eight_are_stalled || status=1
     for pid in "${pids[@]}"; do
         stop "$pid"
     done
-    note="$((32 * 1000 / beside)) MiB/s, alone $((32 * 1000 / alone)) MiB/s"
-    ((status == 0 && beside < 2 * alone + 200))
+    return "$status"
 }
 
-streams_are_open() {
-    [[ $(query a "len([c for c in it['live'] if c['destination']['address'].endswith(':$1')])" connections) == "$2" ]]
+# Those of an attempt before stay until their clients' kernel gives up what it still wanted to send.
+eight_are_stalled() {
+    (($(query a "len([c for c in it['live'] if c['destination']['address'].endswith(':7005')])" connections) >= 8))
 }
 
 broken_session_is_named() { is_refused web "$odd" 7603 && reason_is a 7603 '^PEER_RESET .*PROTOCOL_ERROR'; }

@@ -318,15 +318,14 @@ def large_frames(peer):
 
 @case("8 applications do not read: a 9th upload on the same session goes at full speed")
 def stalled_uploads(peer):
-    content = os.urandom(48 << 20)
-    link = peer.dial()
-    alone = timed(lambda: upload(link, peer.open(link, SINK), content))
+    content = os.urandom(32 << 20)
+    link, free = peer.dial(), peer.dial()
     stalled = [peer.open(link, DEAF) for _ in range(8)]
     for stream in stalled:
         fill(link, stream)
-    beside = timed(lambda: upload(link, peer.open(link, SINK), content))
+    seen = compare(len(content), lambda link: upload(link, peer.open(link, SINK), content), free, link)
     expect(all(stream.send_window <= 0 for stream in stalled), "not all are stalled")
-    return judge_speed(len(content), alone, beside)
+    return seen
 
 
 def fill(link, stream):
@@ -352,35 +351,42 @@ def fill(link, stream):
 
 @case("8 peers' streams get no credit: a 9th download on the same session goes at full speed")
 def stalled_downloads(peer):
-    link, size = peer.dial({INITIAL_WINDOW_SIZE: 1 << 20}), 48 << 20
+    link, free = (peer.dial({INITIAL_WINDOW_SIZE: 1 << 20}) for _ in range(2))
+    size = 32 << 20
 
-    def download():
+    def download(link):
         stream = peer.open(link, SOURCE)
         stream.keeps_data = False
         link.pump(lambda: stream.received >= size, limit=60)
         link.send(frames.RstStreamFrame(stream.number, error_code=8))
 
-    alone = timed(download)
     stalled = [peer.open(link, SOURCE) for _ in range(8)]
     for stream in stalled:
         stream.gives_credit = False
     link.pump(lambda: all(stream.receive_window <= 0 for stream in stalled))
     before = [stream.received for stream in stalled]
-    beside = timed(download)
+    seen = compare(size, download, free, link)
     expect([stream.received for stream in stalled] == before, "not all are stalled")
-    return judge_speed(size, alone, beside)
+    return seen
+
+
+def compare(size, carry, free, busy):
+    """Carries `size` bytes on a session without stalled streams and on the one with them, in turn: the latter must not take
+    twice as long. What else this machine does may fall on one of them, so there are three attempts."""
+    rate = lambda seconds: f"{size / seconds / (1 << 20):.0f} MiB/s"
+    seen = []
+    for _ in range(3):
+        alone, beside = timed(lambda: carry(free)), timed(lambda: carry(busy))
+        seen.append(f"{rate(beside)}, without them {rate(alone)}")
+        if beside < 2 * alone:
+            return seen[-1]
+    raise Violation("; ".join(seen))
 
 
 def timed(action):
     began = time.monotonic()
     action()
     return time.monotonic() - began
-
-
-def judge_speed(size, alone, beside):
-    rate = lambda seconds: f"{size / seconds / (1 << 20):.0f} MiB/s"
-    expect(beside < 2 * alone + 0.2, f"{rate(beside)} beside the stalled ones, {rate(alone)} alone")
-    return f"{rate(beside)}, alone {rate(alone)}"
 
 
 @case("half-close: the application's end first; our bytes still arrive, then ours")

@@ -56,7 +56,9 @@ class Tunnel:
         self.is_over = True
 
     def goaway(self, last):
-        self.link.send(frames.GoAwayFrame(0, last_stream_id=last, error_code=NO_ERROR))
+        """What was opened behind the last stream is not answered, and the number may only fall."""
+        self.link.last = min(last, self.link.last)
+        self.link.send(frames.GoAwayFrame(0, last_stream_id=self.link.last, error_code=NO_ERROR))
 
 
 @manner(7000, "echo", "a python peer, plainly")
@@ -246,11 +248,14 @@ kinds = {port: kind for port, (_, _, kind) in manners.items()} | {SINK: Sink, DE
 def serve(link):
     tunnels, asked = [], []
     link.accepted = asked.append
+    link.last = (1 << 31) - 1
     wants_turn = lambda t: t.stream.data or (t.stream.is_ended and not t.is_over) or t.stream.reset is not None
     while True:
         link.pump(lambda: asked or any(wants_turn(t) for t in tunnels), limit=3600)
         while asked:
             stream = asked.pop(0)
+            if stream.number > link.last:
+                continue
             authority = dict(stream.headers)[":authority"]
             tunnel = kinds[int(authority.rpartition(":")[2])](link, stream)
             tunnel.asked()
