@@ -51,6 +51,11 @@ class Bench:
             self.lone.start()
         return self.lone
 
+    def end_lone_agent(self):
+        if self.lone:
+            self.lone.end()
+            self.lone = None
+
     def ciphers(self):
         """What each uses, by its own log or as its acceptor chooses when all are offered."""
         envoy = next(candidate for candidate in self.candidates if candidate.name == "envoy")

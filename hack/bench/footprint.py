@@ -52,7 +52,11 @@ class LoneAgent:
     def __init__(self, bench):
         self.bench, self.machines = bench, bench.machines
         self.manifests = f"{bench.work}/manifests-c"
-        self.pids = {}
+        self.pids, self.agents = {}, []
+
+    def end(self):
+        for agent in self.agents:
+            self.machines.end(agent)
 
     def start(self):
         os.mkdir(self.manifests)
@@ -69,6 +73,7 @@ class LoneAgent:
             "c", [self.bench.binary, "agent", "--node", f"node-{node}", "--run-directory",
                   f"{self.bench.work}/run-{node}", "--loops", "1", "--drain-deadline", "1s", *options],
             log=f"{self.bench.work}/agent-{node}.log")
+        self.agents.append(agent)
         second = "embedded-controller" if node == "c" else "subscriber"
         until("the agent has its processes", 20, lambda: {"worker", second} <= set(processes_of(agent)))
         self.pids[node] = processes_of(agent)
