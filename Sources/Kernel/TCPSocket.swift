@@ -174,6 +174,36 @@ package struct TCPSocket: ~Copyable, Sendable {
         return code == EAGAIN ? .wouldBlock : .failed(code)
     }
 
+    /// As `write(_:)`, of those places in `bytes`, one behind the other, with one call (sendmsg(2)); of the first
+    /// `mostPlaces` if there are more.
+    package borrowing func write(_ bytes: RawSpan, at places: Span<Range<Int>>) -> WriteResult {
+        guard places.count > 1 else {
+            return places.isEmpty ? .bytes(0) : write(bytes.extracting(places[0]))
+        }
+        let count = min(places.count, Self.mostPlaces)
+        let result = unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: count) { vectors in
+            unsafe bytes.withUnsafeBytes { source in
+                for index in 0..<count {
+                    let place = places[index].clamped(to: 0..<source.count)
+                    let part = unsafe UnsafeRawBufferPointer(rebasing: source[place])
+                    unsafe vectors.initializeElement(
+                        at: index,
+                        to: iovec(iov_base: UnsafeMutableRawPointer(mutating: part.baseAddress), iov_len: part.count))
+                }
+                var message = unsafe msghdr()
+                unsafe message.msg_iov = vectors.baseAddress
+                unsafe message.msg_iovlen = count
+                return interruptible { unsafe sendmsg(raw, &message, Int32(MSG_NOSIGNAL)) }
+            }
+        }
+        if result >= 0 { return .bytes(result) }
+        let code = errno
+        return code == EAGAIN ? .wouldBlock : .failed(code)
+    }
+
+    /// Places that one call writes: a batch of full frames has 16; the kernel takes 1,024 (UIO_MAXIOV).
+    package static let mostPlaces = 64
+
     /// Sends FIN.
     package borrowing func shutdownWrite() {
         shutdown(raw, Int32(SHUT_WR))

@@ -121,6 +121,12 @@ final class StreamRelay: StreamSocketDelegate, TunnelStreamHandler, EventHandler
         if written > 0 { stream.consumed(written) }
     }
 
+    func streamReceived(_ received: RawSpan, at places: Span<Range<Int>>) {
+        for index in places.indices { account(fromStream: places[index].count) }
+        let written = socket.send(received, at: places)
+        if written > 0 { stream.consumed(written) }
+    }
+
     func socketDrained(_ socket: StreamSocket, count: Int) {
         if count > 0 { stream.consumed(count) }
         endIfDone()

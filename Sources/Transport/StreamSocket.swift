@@ -165,13 +165,48 @@ package final class StreamSocket: EventHandler, TimerHandler {
         return sent
     }
 
+    /// As `send(_:)`, of those places in `bytes`, with one call.
+    @discardableResult
+    package func send(_ bytes: RawSpan, at places: Span<Range<Int>>) -> Int {
+        guard phase == .open, !isFinishing else { return 0 }
+        var sent = 0
+        if pending.isEmpty, mayWrite || !hasTriedToWrite { sent = writeNow(bytes, at: places) }
+        guard phase == .open else { return sent }
+        var behind = sent
+        for index in places.indices {
+            let place = places[index]
+            if behind < place.count { pending.append(bytes.extracting(place), from: behind) }
+            behind = max(0, behind - place.count)
+        }
+        return sent
+    }
+
     private var hasTriedToWrite = false
+
+    private func writeNow(_ bytes: RawSpan, at places: Span<Range<Int>>) -> Int {
+        hasTriedToWrite = true
+        var (sent, next) = (0, 0)
+        while next < places.count {
+            let some = places.extracting(next..<min(places.count, next + TCPSocket.mostPlaces))
+            var total = 0
+            for index in some.indices { total += some[index].count }
+            let written = noteWritten(socket?.write(bytes, at: some) ?? .wouldBlock, of: total)
+            sent += written
+            guard written == total else { break }
+            next += some.count
+        }
+        return sent
+    }
 
     private func writeNow(_ bytes: RawSpan) -> Int {
         hasTriedToWrite = true
-        switch socket?.write(bytes) ?? .wouldBlock {
+        return noteWritten(socket?.write(bytes) ?? .wouldBlock, of: bytes.byteCount)
+    }
+
+    private func noteWritten(_ result: WriteResult, of total: Int) -> Int {
+        switch result {
         case .bytes(let count):
-            mayWrite = count == bytes.byteCount
+            mayWrite = count == total
             return count
         case .wouldBlock:
             mayWrite = false

@@ -80,8 +80,28 @@ extension TunnelLink {
         guard !isTakingEvents else { return }
         isTakingEvents = true
         defer { isTakingEvents = false }
-        while !isOver, let event = session.nextEvent(at: resources.loop.now) { handle(event, bytes) }
+        var payload = GatheredPayload()
+        swap(&payload, &gathered)
+        while !isOver, let event = session.nextEvent(at: resources.loop.now) {
+            if case .data(_, let token, let offset, let count) = event {
+                if token != payload.token { give(&payload, bytes) }
+                payload.add(offset..<(offset + count), of: token)
+            } else {
+                give(&payload, bytes)
+                handle(event, bytes)
+            }
+        }
+        if !isOver { give(&payload, bytes) }
+        payload.removeAll()
+        swap(&payload, &gathered)
         tellFreePlaces()
+    }
+
+    /// The payload of frames that came one behind the other goes out with one call.
+    func give(_ payload: inout GatheredPayload, _ bytes: RawSpan) {
+        guard !payload.places.isEmpty else { return }
+        stream(payload.token)?.received(bytes, at: payload.places.span)
+        payload.removeAll()
     }
 
     /// A place is free when the session has closed the stream, which is later than when its user was done with it:
@@ -98,8 +118,7 @@ extension TunnelLink {
         case .connectRequested(let id): requested(id)
         case .connectAccepted(_, let token): stream(token)?.accepted()
         case .connectRefused(_, let token, let status): remove(token)?.refused(status: status)
-        case .data(_, let token, let offset, let count):
-            stream(token)?.received(bytes.extracting(offset..<(offset + count)))
+        case .data: break
         case .finished(_, let token): stream(token)?.finished()
         case .closed(_, let token): remove(token)?.closed()
         case .reset(_, let token, let code, let wasProcessed):

@@ -54,6 +54,8 @@ package final class TunnelLink: StreamSocketDelegate, EventHandler, BatchFinishe
     var isFlushQueued = false
     var isTurnQueued = false
     var isTakingEvents = false
+    /// Kept for its memory.
+    var gathered = GatheredPayload()
     var isSocketFull = false
     var timer: TimerID?
     /// When `timer` fires, once established.

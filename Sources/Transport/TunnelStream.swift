@@ -208,11 +208,12 @@ package final class TunnelStream {
         handler?.streamRefused(status: status)
     }
 
-    func received(_ bytes: RawSpan) {
+    /// Payload in those places of `bytes`.
+    func received(_ bytes: RawSpan, at places: Span<Range<Int>>) {
         if isRelaying {
-            handler?.streamReceived(bytes)
+            handler?.streamReceived(bytes, at: places)
         } else if handler != nil {
-            early.append(bytes)
+            for index in places.indices { early.append(bytes.extracting(places[index])) }
         }
     }
 

@@ -9,6 +9,8 @@ package protocol TunnelStreamHandler: AnyObject {
     func streamRefused(status: Int)
     /// Payload came. It is taken whole; credit goes back by `TunnelStream.consumed`. Valid only during the call.
     func streamReceived(_ bytes: RawSpan)
+    /// As `streamReceived(_:)`, for payload that lies in several places of `bytes`: that of all frames which came at once.
+    func streamReceived(_ bytes: RawSpan, at places: Span<Range<Int>>)
     /// The peer ended its direction.
     func streamFinished()
     /// The peer cut the stream: what a RST of its TCP connection looks like. The stream is over.
@@ -21,4 +23,8 @@ package protocol TunnelStreamHandler: AnyObject {
 
 extension TunnelStreamHandler {
     package func streamOpened(_ stream: TunnelStream) {}
+
+    package func streamReceived(_ bytes: RawSpan, at places: Span<Range<Int>>) {
+        for index in places.indices { streamReceived(bytes.extracting(places[index])) }
+    }
 }

@@ -108,6 +108,12 @@ final class Carrier: StreamSocketDelegate, TunnelStreamHandler {
         if written > 0 { stream?.consumed(written) }
     }
 
+    func streamReceived(_ bytes: RawSpan, at places: Span<Range<Int>>) {
+        for index in places.indices { receivedCount += places[index].count }
+        let written = socket.send(bytes, at: places)
+        if written > 0 { stream?.consumed(written) }
+    }
+
     func streamFinished() {
         events.append(.finished)
         hasStreamEnded = true

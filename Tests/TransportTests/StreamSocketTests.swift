@@ -140,6 +140,33 @@ private final class SocketPair: @unchecked Sendable {
         }
     }
 
+    /// Frames lie apart; what they carry goes out together, and what the peer does not take yet waits in order. More
+    /// places than one call takes, empty ones, and more bytes than the peer has room for.
+    @Test(arguments: [(1, 5), (3, 0), (200, 1), (65, 7), (16, 16_375), (300, 4096)])
+    func `sends from places that lie apart, in order`(count: Int, size: Int) throws {
+        let pair = try SocketPair(isReading: false, smallBuffers: true)
+        defer { pair.world.end() }
+        var bytes: [UInt8] = []
+        var places: [Range<Int>] = []
+        var wanted: [UInt8] = []
+        for number in 0..<count {
+            bytes += [UInt8](repeating: 255, count: 9)
+            let payload = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: size)
+            places.append(bytes.count..<(bytes.count + size))
+            bytes += payload
+            wanted += payload
+        }
+        let (all, ranges) = (bytes, places)
+        let sent = try pair.world.on { pair.socket.send(all.span.bytes, at: ranges.span) }
+        let waiting = try pair.world.on { pair.socket.pendingCount }
+        #expect(sent + waiting + pair.recorder.drained == wanted.count)
+        try pair.world.on { pair.socket.finish() }
+        let result = pair.peer.receiveAll()
+        #expect(result.end == .finished)
+        #expect(result.bytes == wanted)
+        try pair.world.wait(for: "all to be told") { pair.recorder.drained + sent == wanted.count }
+    }
+
     @Test func `takes nothing more after finish`() throws {
         let pair = try SocketPair()
         defer { pair.world.end() }

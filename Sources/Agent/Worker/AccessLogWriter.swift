@@ -1,25 +1,26 @@
 internal import Kernel
-internal import Synchronization
 internal import Telemetry
 
 /// Writes the access log to standard output from a thread of its own. A reader that is slow or stuck costs lines, which
 /// are counted, and never time of the data path.
-final class AccessLogWriter: @unchecked Sendable {
-    // @unchecked: `thread` is written once by `start`; all else is immutable or has its own lock.
+final class AccessLogWriter: Sendable {
     let ring: AccessLogRing
-    private let format: AccessLog
     private let loop: EventLoop
+    private let format: AccessLog
 
     /// Records that wait for the writer.
     private static let capacity = 8192
+    /// How long a record waits for others, so that many are written with one call.
+    private static let patience: Duration = .milliseconds(50)
 
     init(_ format: AgentConfiguration.LogFormat) throws {
         let loop = try EventLoop()
-        let pending = PendingWrite()
+        let batch = PendingBatch(loop)
         self.loop = loop
         self.format = AccessLog(format: format == .json ? .json : .text)
-        ring = AccessLogRing(capacity: Self.capacity) { loop.post { pending.run() } }
-        pending.set { [ring, format = self.format] in Self.write(ring.drain(), format) }
+        ring = AccessLogRing(capacity: Self.capacity) { loop.post { batch.begin(after: Self.patience) } }
+        let (ring, accessLog) = (ring, self.format)
+        loop.post { batch.write = { Self.write(ring.drain(), accessLog) } }
     }
 
     func start() throws {
@@ -28,22 +29,29 @@ final class AccessLogWriter: @unchecked Sendable {
     }
 
     private static func write(_ batch: AccessLogRing.Batch, _ format: AccessLog) {
-        var text = ""
-        for record in batch.records { text += format.line(for: record) + "\n" }
-        if batch.dropped > 0 { text += format.line(forDropped: batch.dropped) + "\n" }
-        StandardStream.output.write(Array(text.utf8))
+        var text: [UInt8] = []
+        text.reserveCapacity(batch.records.count * 512)
+        for record in batch.records {
+            text.append(contentsOf: format.line(for: record).utf8)
+            text.append(UInt8(ascii: "\n"))
+        }
+        if batch.dropped > 0 { text.append(contentsOf: "\(format.line(forDropped: batch.dropped))\n".utf8) }
+        StandardStream.output.write(text)
     }
 }
 
-/// The work that waits for the ring which it reads from to exist.
-private final class PendingWrite: Sendable {
-    private let work = Mutex<(@Sendable () -> Void)?>(nil)
+/// Records that are to be written soon.
+private final class PendingBatch: TimerHandler, @unchecked Sendable {
+    // @unchecked: touched only on the writer's loop.
+    private let loop: EventLoop
+    var write: () -> Void = {}
 
-    func set(_ work: @escaping @Sendable () -> Void) {
-        self.work.withLock { $0 = work }
+    init(_ loop: EventLoop) { self.loop = loop }
+
+    /// Called for the first record after a batch was taken.
+    func begin(after delay: Duration) {
+        loop.schedule(after: delay, self)
     }
 
-    func run() {
-        work.withLock { $0 }?()
-    }
+    func timerFired(at now: ContinuousClock.Instant) { write() }
 }
