@@ -37,6 +37,12 @@ package struct TunnelRoute: Hashable, Sendable {
         else { return nil }
         return asked
     }
+
+    /// For people: that both ends are on this node, and what follows from it; empty if they are not.
+    package var nodeNote: String {
+        if joinableApplication != nil { return ", on this node, whose agent joins both ends without a tunnel if it can" }
+        return isSameNode ? ", on this node" : ""
+    }
 }
 
 /// A way around the mesh.

@@ -111,7 +111,7 @@ extension Route {
         switch self {
         case .tunnel(let tunnel):
             "HBONE to \(tunnel.address) for \(tunnel.authority)\(tunnel.isToWaypoint ? ", the waypoint" : "")"
-                + (tunnel.isSameNode ? ", on this node" : "") + ": "
+                + tunnel.nodeNote + ": "
                 + (tunnel.isToWaypoint ? "the destination is bound to it" : "\(tunnel.endpoint.uid) is in the mesh")
         case .plaintext(let plain): "plaintext to \(plain.address): \(Self.words(for: plain))"
         case .refused(let reason, let detail): "refused, \(reason.rawValue): \(detail)"

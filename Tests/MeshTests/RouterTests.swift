@@ -50,17 +50,20 @@ import Testing
         let mesh = mesh([pod("api", at: ["10.0.0.2"])])
         #expect(try tunnel("10.0.0.2:80", in: mesh).isSameNode)
         #expect(try tunnel("10.0.0.2:80", in: mesh).joinableApplication == socketAddress("10.0.0.2:80"))
+        #expect(try tunnel("10.0.0.2:80", in: mesh).nodeNote.contains("without a tunnel"))
     }
 
     @Test func `to a peer on another node, or by a waypoint, is not the agent's to join`() throws {
         let far = mesh([pod("api", at: ["10.0.0.2"], node: "node-b")])
         #expect(try tunnel("10.0.0.2:80", in: far).joinableApplication == nil)
+        #expect(try tunnel("10.0.0.2:80", in: far).nodeNote.isEmpty)
         var bound = pod("api", at: ["10.0.0.2"])
         bound.waypoint = WaypointAddress(destination: .address(ip("10.0.0.9")))
         let near = mesh([bound, pod("gateway", at: ["10.0.0.9"])])
         let route = try tunnel("10.0.0.2:80", in: near)
         #expect(route.isToWaypoint && route.isSameNode)
         #expect(route.joinableApplication == nil)
+        #expect(route.nodeNote == ", on this node")
     }
 
     @Test func `to a service leads to the endpoint's own target port`() throws {

@@ -140,8 +140,7 @@ struct Explainer {
         switch route {
         case .tunnel(let tunnel):
             let accepted = tunnel.acceptedIdentities.map(\.description).sorted().joined(separator: " or ")
-            let local = tunnel.isSameNode ? ", on this same node" : ""
-            return "HBONE to \(tunnel.address), whose certificate must say \(accepted)\(local)"
+            return "HBONE to \(tunnel.address), whose certificate must say \(accepted)\(tunnel.nodeNote)"
         case .plaintext(let plain):
             switch plain.cause {
             case .notEnrolled: return "plaintext: \(workload.namespace)/\(workload.name) is not in the mesh"
