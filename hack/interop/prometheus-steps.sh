@@ -136,11 +136,13 @@ counters_go_up() {
     connections=$(prometheus_value "$opened") bytes=$(prometheus_value "$sent")
     call web requests "$waypoint" 7000 20 50 || return 1
     # 20 connections, 50 questions of 200 bytes on each, and the last request of all is closed by now.
-    wait_until 10 counted "$opened" "$((connections + 20))" && wait_until 10 counted "$sent" "$((bytes + 200000))" || {
-        echo "opened $(prometheus_value "$opened") after $connections, sent $(prometheus_value "$sent") after $bytes"
-        return 1
-    }
-    note="$(prometheus_value "$opened") connections, $(prometheus_value "$sent") bytes"
+    note="$connections connections, $bytes bytes; then"
+    if wait_until 10 counted "$opened" "$((connections + 20))" && wait_until 10 counted "$sent" "$((bytes + 200000))"; then
+        note+=" $(prometheus_value "$opened"), $(prometheus_value "$sent")"
+        return 0
+    fi
+    note+=" $(prometheus_value "$opened"), $(prometheus_value "$sent")"
+    return 1
 }
 
 counted() { [[ $(prometheus_value "$1") == "$2" ]]; }
