@@ -40,8 +40,9 @@ package struct TunnelRoute: Hashable, Sendable {
 
     /// For people: that both ends are on this node, and what follows from it; empty if they are not.
     package var nodeNote: String {
-        if joinableApplication != nil { return ", on this node, whose agent joins both ends without a tunnel if it can" }
-        return isSameNode ? ", on this node" : ""
+        guard isSameNode else { return "" }
+        let way = joinableApplication == nil ? "" : ", whose agent joins both without a tunnel if it can"
+        return ", on this node\(way)"
     }
 }
 
