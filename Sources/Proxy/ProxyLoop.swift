@@ -36,7 +36,7 @@ package final class ProxyLoop {
     private var connectionCount: UInt64
     var enrolmentCount: UInt64 = 0
     var isDraining = false
-    var generator = SystemRandomNumberGenerator()
+    var generator = FastGenerator(seed: .random(in: .min ... .max))
     /// Pods that were withdrawn and may still have connections.
     var withdrawn: Set<WorkloadUID> = []
     var onDrained: [() -> Void] = []
