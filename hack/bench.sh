@@ -102,6 +102,8 @@ fi
 
 # shellcheck source=hack/packages.sh
 . "$here/packages.sh"
+# shellcheck source=hack/release.sh
+. "$here/release.sh"
 
 # What is made here goes at the end, too.
 scratch=$(mktemp -d /tmp/mn-bench-tools.XXXXXX) || exit 1
@@ -110,8 +112,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 build() {
-    (cd "$root" && swift build -c release --product "$1" >&2) || return 1
-    echo "$(cd "$root" && swift build -c release --show-bin-path)/$1"
+    build_release "$1" >&2 || return 1
+    echo "$(release_folder)/$1"
 }
 
 fetch_envoy() {

@@ -70,6 +70,8 @@ fi
 
 # shellcheck source=hack/packages.sh
 . "$here/packages.sh"
+# shellcheck source=hack/release.sh
+. "$here/release.sh"
 # shellcheck source=hack/demo/processes.sh
 . "$here/demo/processes.sh"
 # shellcheck source=hack/demo/step.sh
@@ -122,9 +124,8 @@ trap 'exit 143' TERM
 
 # The plugin is linked statically: it must run on a host that has none of the libraries.
 build() {
-    (cd "$root" && swift build -c release --product meshnode &&
-        swift build -c release --product meshnode-cni) || return 1
-    binary=$(cd "$root" && swift build -c release --show-bin-path)/meshnode
+    build_release meshnode meshnode-cni || return 1
+    binary=$(release_folder)/meshnode
     [[ -x $binary && -x ${binary%/*}/meshnode-cni ]]
 }
 

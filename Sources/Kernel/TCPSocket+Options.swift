@@ -22,6 +22,14 @@ extension TCPSocket {
         try setOption(Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, count)
     }
 
+    /// Leaves the pace to the window alone (TCP_CONGESTION, `reno`, which every kernel has and everybody may choose).
+    package borrowing func setUnpaced() throws(SystemError) {
+        let (number, name) = (raw, "reno")
+        try retrying("setsockopt") {
+            unsafe setsockopt(number, Int32(IPPROTO_TCP), TCP_CONGESTION, name, socklen_t(name.utf8.count))
+        }
+    }
+
     /// Sets the packet mark (SO_MARK; needs CAP_NET_RAW or CAP_NET_ADMIN).
     package borrowing func setMark(_ mark: UInt32) throws(SystemError) {
         try setOption(SOL_SOCKET, SO_MARK, Int32(bitPattern: mark))

@@ -61,7 +61,7 @@ final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate,
         let connect = SocketConnect(
             to: destination.address,
             from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: destination.address.ip),
-            timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
+            isWithinNode: true, timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
     }

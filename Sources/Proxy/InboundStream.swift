@@ -64,7 +64,7 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
         }
         let connect = SocketConnect(
             to: destination, from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: localAddress),
-            timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
+            isWithinNode: true, timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
     }

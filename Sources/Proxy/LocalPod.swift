@@ -41,7 +41,9 @@ final class LocalPod: TimerHandler {
     /// Takes the pod's three listeners and starts to wait for its record. Called once.
     func start(outbound: consuming Descriptor, inboundPlaintext: consuming Descriptor, hbone: consuming Descriptor) {
         listeners = [
-            PodListener(outbound, loop: proxy.loop) { [unowned self] in accepted($0, $1, .outbound) },
+            PodListener(outbound, isWithinNode: true, loop: proxy.loop) { [unowned self] in
+                accepted($0, $1, .outbound)
+            },
             PodListener(inboundPlaintext, loop: proxy.loop) { [unowned self] in accepted($0, $1, .plaintext) },
             PodListener(hbone, loop: proxy.loop) { [unowned self] in accepted($0, $1, .hbone) },
         ]

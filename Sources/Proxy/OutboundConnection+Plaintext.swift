@@ -7,8 +7,8 @@ extension OutboundConnection: SocketConnectOwner {
     func connect(_ route: PlaintextRoute) {
         account.routed(route, hostname: proxy.hostname(of: route.service))
         let connect = SocketConnect(
-            to: route.address.address, from: nil, timeout: proxy.settings.connect, resources: proxy.resources,
-            owner: self)
+            to: route.address.address, from: nil, isWithinNode: false, timeout: proxy.settings.connect,
+            resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
     }

@@ -21,14 +21,16 @@ final class PodListener: EventHandler, TimerHandler {
     /// Pause after the process ran out of descriptors: accepting again at once would spin.
     private static let pauseWhenExhausted = Duration.milliseconds(100)
 
+    /// - Parameter isWithinNode: only the pod itself comes here.
     init(
-        _ listener: consuming Descriptor, loop: EventLoop,
+        _ listener: consuming Descriptor, isWithinNode: Bool = false, loop: EventLoop,
         handle: @escaping (consuming TCPSocket, SocketAddress) -> Void
     ) {
         let listener = TCPSocket(listener)
         // Accepted sockets inherit it. Without it a tunnel's small answers wait for the ACK of those before.
         try? listener.setNoDelay()
         SocketTuning.apply(to: listener)
+        if isWithinNode { SocketTuning.applyWithinNode(to: listener) }
         self.listener = consume listener
         self.loop = loop
         self.handle = handle

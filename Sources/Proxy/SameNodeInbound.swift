@@ -72,7 +72,7 @@ final class SameNodeInbound: InboundConnection, SocketConnectOwner, TimerHandler
         }
         let connect = SocketConnect(
             to: destination, from: SocketConnect.visibleSource(of: clientAddress.ip, at: destination.ip),
-            timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
+            isWithinNode: true, timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
     }

@@ -17,6 +17,8 @@ protocol SocketConnectOwner: AnyObject {
 final class SocketConnect: SocketReceiver, StreamSocketDelegate, TimerHandler {
     private let destination: SocketAddress
     private let source: IPAddress?
+    /// The application is in the pod whose stock the socket comes from.
+    private let isWithinNode: Bool
     /// How long an application may take to accept; and before that, how long a socket may take to come.
     private let timeout: Duration
     private let resources: LoopResources
@@ -27,9 +29,10 @@ final class SocketConnect: SocketReceiver, StreamSocketDelegate, TimerHandler {
 
     /// - Parameter source: the address that the application is to see; nil for the pod's own.
     init(
-        to destination: SocketAddress, from source: IPAddress?, timeout: Duration, resources: LoopResources,
-        owner: any SocketConnectOwner
+        to destination: SocketAddress, from source: IPAddress?, isWithinNode: Bool, timeout: Duration,
+        resources: LoopResources, owner: any SocketConnectOwner
     ) {
+        self.isWithinNode = isWithinNode
         self.destination = destination
         self.source = source
         self.timeout = timeout
@@ -63,6 +66,7 @@ final class SocketConnect: SocketReceiver, StreamSocketDelegate, TimerHandler {
     func socketCame(_ socket: consuming TCPSocket) {
         stopWaiting()
         guard owner != nil else { return }
+        if isWithinNode { SocketTuning.applyWithinNode(to: socket) }
         let socket = StreamSocket(unconnected: socket, loop: resources.loop, pool: resources.pendingPool)
         self.socket = socket
         do {

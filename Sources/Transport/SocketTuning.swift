@@ -11,6 +11,12 @@ package enum SocketTuning {
     /// when the window closes, and would keep PING answers waiting behind it.
     static let unsentLowWater: Int32 = 256 << 10
 
+    /// For a connection that does not leave the node: between it and an application there is nothing to be congested,
+    /// and a host's BBR would pace it by timers, at a fifth of the cost of bulk.
+    package static func applyWithinNode(to socket: borrowing TCPSocket) {
+        try? socket.setUnpaced()
+    }
+
     /// Puts them on a listener: what is accepted inherits them (tcp(7)), at no call per connection.
     package static func apply(to listener: borrowing TCPSocket) {
         try? listener.setKeepAlive(idle: idle, interval: interval, probes: probes)
