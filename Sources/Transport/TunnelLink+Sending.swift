@@ -76,8 +76,9 @@ extension TunnelLink {
         return result
     }
 
-    /// Bytes that one stream may put into a batch at a time: four full frames.
-    static let readLimit = 4 * TunnelSession.maxPayload
+    /// Bytes that one stream may put into a batch at a time: full frames for one block of plaintext. Fewer would cost a
+    /// call each, and each tells the application's kernel of room.
+    static let readLimit = 16 * TunnelSession.maxPayload
 
     func finish(_ id: StreamID) {
         session.finish(id)
