@@ -151,7 +151,7 @@ let package = Package(
         target("Telemetry", ["Mesh", "Addressing"]),
         // Proxy: the L4 data path: accept, decide, connect, relay, account.
         target(
-            "Proxy", ["Transport", "Telemetry", "Tunnel", "Identity", "Kernel", "Mesh", "Addressing", "Bytes"]),
+            "Proxy", ["Transport", "Telemetry", "Tunnel", "Kernel", "Mesh", "Addressing", "Bytes"]),
 
         // The control plane.
         // Resources: manifests to Mesh values, with errors that name file, line and field.

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# How meshnode is built for use; sourced by the scripts that need it so.
+# How meshnode is built for use; sourced by the scripts that need it so, which set `root`.
+# shellcheck disable=SC2154
 
 # Swift's own libraries are linked into the program: a node needs none of them, and calls to them are direct.
 release_options=(-c release --static-swift-stdlib)

@@ -3,6 +3,7 @@ internal import Synchronization
 /// How many bytes the streams of all loops may be granted beyond the window that each has: what peers may make this
 /// worker hold if their applications stop reading at once. Safe from any thread.
 package final class WindowBudget: Sendable {
+    /// All that may be granted so, in bytes.
     package let limitInBytes: Int
     private let granted = Atomic<Int>(0)
 

@@ -2,6 +2,7 @@ import DataPlaneTestSupport
 import Kernel
 import TestSupport
 import Testing
+
 @testable import Proxy
 @testable import Transport
 
@@ -17,7 +18,8 @@ private final class Owner: SocketConnectOwner {
         let stock = SocketStock { _, _ in }
         let owner = Owner()
         let connect = SocketConnect(
-            to: socketAddress("127.0.0.1:1"), from: nil, isWithinNode: true, timeout: .seconds(10), resources: resources, owner: owner)
+            to: socketAddress("127.0.0.1:1"), from: nil, isWithinNode: true, timeout: .seconds(10),
+            resources: resources, owner: owner)
         connect.start(with: stock)
         #expect(owner.failures.isEmpty)
         connect.timerFired(at: .now)
