@@ -1,35 +1,99 @@
 package import Addressing
 
 /// A pod (or another thing with an address and an identity) that takes part in the mesh or is reached from it.
+///
+/// A value that is passed on with every connection, so its fields are shared until one is changed (copy on write).
 package struct Workload: Hashable, Sendable {
-    package var uid: WorkloadUID
-    package var name: String
-    package var namespace: String
-    package var serviceAccount: String
-    package var trustDomain: TrustDomain
-    package var cluster: String
+    private var box: Box
+
+    package var uid: WorkloadUID {
+        get { box.values.uid }
+        _modify { yield &own().values.uid }
+    }
+    package var name: String {
+        get { box.values.name }
+        _modify { yield &own().values.name }
+    }
+    package var namespace: String {
+        get { box.values.namespace }
+        _modify { yield &own().values.namespace }
+    }
+    package var serviceAccount: String {
+        get { box.values.serviceAccount }
+        _modify { yield &own().values.serviceAccount }
+    }
+    package var trustDomain: TrustDomain {
+        get { box.values.trustDomain }
+        _modify { yield &own().values.trustDomain }
+    }
+    package var cluster: String {
+        get { box.values.cluster }
+        _modify { yield &own().values.cluster }
+    }
     /// Name of the node it runs on; empty if it runs on none.
-    package var node: String
-    package var addresses: [IPAddress]
+    package var node: String {
+        get { box.values.node }
+        _modify { yield &own().values.node }
+    }
+    package var addresses: [IPAddress] {
+        get { box.values.addresses }
+        _modify { yield &own().values.addresses }
+    }
     /// It shares its node's addresses, so it is never captured and never found by address.
-    package var isHostNetwork: Bool
-    package var tunnelProtocol: TunnelProtocol
+    package var isHostNetwork: Bool {
+        get { box.values.isHostNetwork }
+        _modify { yield &own().values.isHostNetwork }
+    }
+    package var tunnelProtocol: TunnelProtocol {
+        get { box.values.tunnelProtocol }
+        _modify { yield &own().values.tunnelProtocol }
+    }
     /// Ready and not being deleted.
-    package var isHealthy: Bool
-    package var locality: Locality
-    package var owner: WorkloadOwner
-    package var canonicalName: String
-    package var canonicalRevision: String
+    package var isHealthy: Bool {
+        get { box.values.isHealthy }
+        _modify { yield &own().values.isHealthy }
+    }
+    package var locality: Locality {
+        get { box.values.locality }
+        _modify { yield &own().values.locality }
+    }
+    package var owner: WorkloadOwner {
+        get { box.values.owner }
+        _modify { yield &own().values.owner }
+    }
+    package var canonicalName: String {
+        get { box.values.canonicalName }
+        _modify { yield &own().values.canonicalName }
+    }
+    package var canonicalRevision: String {
+        get { box.values.canonicalRevision }
+        _modify { yield &own().values.canonicalRevision }
+    }
     /// Services that it is an endpoint of, with the ports it serves each on.
-    package var services: [NamespacedName: [PortMapping]]
+    package var services: [NamespacedName: [PortMapping]] {
+        get { box.values.services }
+        _modify { yield &own().values.services }
+    }
     /// Policies that select this workload, besides those of its namespace and of the mesh.
-    package var policies: [NamespacedName]
+    package var policies: [NamespacedName] {
+        get { box.values.policies }
+        _modify { yield &own().values.policies }
+    }
     /// Waypoint for traffic that is addressed to this workload itself.
-    package var waypoint: WaypointAddress?
+    package var waypoint: WaypointAddress? {
+        get { box.values.waypoint }
+        _modify { yield &own().values.waypoint }
+    }
     /// Who may come around the waypoint.
-    package var waypointExceptions: WaypointExceptions
+    package var waypointExceptions: WaypointExceptions {
+        get { box.values.waypointExceptions }
+        _modify { yield &own().values.waypointExceptions }
+    }
     /// Weight among equals; at least 1.
-    package var capacity: UInt32
+    package var capacity: UInt32 {
+        get { box.values.capacity }
+        _modify { yield &own().values.capacity }
+    }
 
     package init(
         uid: WorkloadUID, name: String, namespace: String, serviceAccount: String = "default", trustDomain: TrustDomain,
@@ -40,26 +104,14 @@ package struct Workload: Hashable, Sendable {
         waypoint: WaypointAddress? = nil, waypointExceptions: WaypointExceptions = WaypointExceptions(),
         capacity: UInt32 = 1
     ) {
-        self.uid = uid
-        self.name = name
-        self.namespace = namespace
-        self.serviceAccount = serviceAccount
-        self.trustDomain = trustDomain
-        self.cluster = cluster
-        self.node = node
-        self.addresses = addresses
-        self.isHostNetwork = isHostNetwork
-        self.tunnelProtocol = tunnelProtocol
-        self.isHealthy = isHealthy
-        self.locality = locality
-        self.owner = owner ?? WorkloadOwner(kind: .pod, name: name)
-        self.canonicalName = canonicalName ?? name
-        self.canonicalRevision = canonicalRevision
-        self.services = services
-        self.policies = policies
-        self.waypoint = waypoint
-        self.waypointExceptions = waypointExceptions
-        self.capacity = max(1, capacity)
+        box = Box(
+            Values(
+                uid: uid, name: name, namespace: namespace, serviceAccount: serviceAccount, trustDomain: trustDomain,
+                cluster: cluster, node: node, addresses: addresses, isHostNetwork: isHostNetwork,
+                tunnelProtocol: tunnelProtocol, isHealthy: isHealthy, locality: locality,
+                owner: owner ?? WorkloadOwner(kind: .pod, name: name), canonicalName: canonicalName ?? name,
+                canonicalRevision: canonicalRevision, services: services, policies: policies, waypoint: waypoint,
+                waypointExceptions: waypointExceptions, capacity: max(1, capacity)))
     }
 
     /// What its certificate must say: trust domain, namespace and service account.
@@ -69,6 +121,48 @@ package struct Workload: Hashable, Sendable {
 
     /// Whether its traffic is captured and it accepts HBONE.
     package var isEnrolled: Bool { tunnelProtocol == .hbone && !isHostNetwork }
+
+    package static func == (left: Workload, right: Workload) -> Bool {
+        left.box === right.box || left.box.values == right.box.values
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(box.values) }
+
+    /// The fields, held by this value alone from now on.
+    private mutating func own() -> Box {
+        if !isKnownUniquelyReferenced(&box) { box = Box(box.values) }
+        return box
+    }
+
+    private final class Box: @unchecked Sendable {
+        // @unchecked: changed only by the one value that holds it.
+        var values: Values
+
+        init(_ values: Values) { self.values = values }
+    }
+
+    private struct Values: Hashable {
+        var uid: WorkloadUID
+        var name: String
+        var namespace: String
+        var serviceAccount: String
+        var trustDomain: TrustDomain
+        var cluster: String
+        var node: String
+        var addresses: [IPAddress]
+        var isHostNetwork: Bool
+        var tunnelProtocol: TunnelProtocol
+        var isHealthy: Bool
+        var locality: Locality
+        var owner: WorkloadOwner
+        var canonicalName: String
+        var canonicalRevision: String
+        var services: [NamespacedName: [PortMapping]]
+        var policies: [NamespacedName]
+        var waypoint: WaypointAddress?
+        var waypointExceptions: WaypointExceptions
+        var capacity: UInt32
+    }
 }
 
 /// How a workload is reached.
