@@ -11,90 +11,66 @@ package struct AccessLog: Sendable {
         case json
     }
 
-    private enum Value {
-        case text(String)
-        /// Text that needs no quotation marks or escapes in the text format: made here, of known characters.
-        case word(String)
-        case number(UInt64)
-    }
-
     private let format: Format
 
     package init(format: Format) { self.format = format }
 
     /// One line, without its end. What is unknown is left out.
     package func line(for record: ConnectionRecord) -> String {
-        let fields = Self.fields(of: record)
-        switch format {
-        case .text:
-            return fields.map { "\($0.0)=\(Self.text($0.1))" }.joined(separator: " ")
-        case .json:
-            return "{" + fields.map { "\"\($0.0)\":\(Self.json($0.1))" }.joined(separator: ",") + "}"
-        }
+        var lines = LogLines(format)
+        write(record, to: &lines)
+        return String(decoding: lines.bytes.dropLast(), as: UTF8.self)
     }
 
-    /// The line that says that others are missing.
-    package func line(forDropped count: UInt64) -> String {
-        switch format {
-        case .text: "scope=access dropped=\(count)"
-        case .json: #"{"scope":"access","dropped":\#(count)}"#
+    /// The lines of `records` and, if some are missing, one that says so; UTF-8, each ends with a line feed.
+    package func lines(for records: [ConnectionRecord], dropped: UInt64) -> [UInt8] {
+        var lines = LogLines(format)
+        lines.reserve(records.count)
+        for record in records { write(record, to: &lines) }
+        if dropped > 0 {
+            lines.begin()
+            lines.word("scope", "access")
+            lines.number("dropped", dropped)
+            lines.end()
         }
+        return lines.bytes
     }
 
-    private static func fields(of record: ConnectionRecord) -> [(String, Value)] {
-        var fields: [(String, Value)] = [
-            ("time", .word(Timestamp.text(secondsSince1970: (record.closedAt ?? record.openedAt).secondsSince1970))),
-            ("level", .word(record.reason == nil ? "info" : "warn")),
-            ("scope", .word("access")),
-            ("id", .number(record.id)),
-        ]
-        func add(_ name: String, _ value: String?) {
-            if let value, !value.isEmpty { fields.append((name, .text(value))) }
+    private func write(_ record: ConnectionRecord, to line: inout LogLines) {
+        line.begin()
+        line.moment("time", (record.closedAt ?? record.openedAt).secondsSince1970)
+        line.word("level", record.reason == nil ? "info" : "warn")
+        line.word("scope", "access")
+        line.number("id", record.id)
+        line.word("src.addr", record.source.address?.description)
+        line.text("src.workload", record.source.name)
+        line.text("src.namespace", record.source.namespace)
+        line.text("src.identity", record.source.identity?.description)
+        line.word("dst.addr", record.destination.address?.description)
+        line.word("dst.hbone_addr", record.hboneAddress?.description)
+        line.text("dst.service", record.hostname ?? record.service?.description)
+        line.text("dst.workload", record.destination.name)
+        line.text("dst.namespace", record.destination.namespace)
+        line.text("dst.identity", record.destination.identity?.description)
+        line.word("direction", record.direction.rawValue)
+        line.word("security", record.security.rawValue)
+        line.word("same_node", record.isSameNode ? "true" : nil)
+        line.number("bytes_sent", record.bytesSent)
+        line.number("bytes_recv", record.bytesReceived)
+        line.word("duration", record.duration.map { "\(Self.milliseconds($0))ms" })
+        line.word("passthrough", record.passthroughReason?.rawValue)
+        line.text("policy", record.policy?.description)
+        line.text("audited", Self.list(record.audited))
+        for effect in [DryRunOutcome.Effect.wouldDeny, .wouldAllow] where !record.dryRun.isEmpty {
+            line.text(effect.fieldName, Self.list(record.dryRun.filter { $0.effect == effect }.map(\.policy)))
         }
-        func add(_ name: String, word: String?) {
-            if let word { fields.append((name, .word(word))) }
-        }
-        add("src.addr", word: record.source.address?.description)
-        add("src.workload", record.source.name)
-        add("src.namespace", record.source.namespace)
-        add("src.identity", record.source.identity?.description)
-        add("dst.addr", word: record.destination.address?.description)
-        add("dst.hbone_addr", word: record.hboneAddress?.description)
-        add("dst.service", record.hostname ?? record.service?.description)
-        add("dst.workload", record.destination.name)
-        add("dst.namespace", record.destination.namespace)
-        add("dst.identity", record.destination.identity?.description)
-        add("direction", word: record.direction.rawValue)
-        add("security", word: record.security.rawValue)
-        add("same_node", word: record.isSameNode ? "true" : nil)
-        fields.append(("bytes_sent", .number(record.bytesSent)))
-        fields.append(("bytes_recv", .number(record.bytesReceived)))
-        add("duration", word: record.duration.map { "\(milliseconds($0))ms" })
-        add("passthrough", word: record.passthroughReason?.rawValue)
-        add("policy", record.policy?.description)
-        add("audited", record.audited.map(\.description).joined(separator: ","))
-        for effect in [DryRunOutcome.Effect.wouldDeny, .wouldAllow] {
-            let policies = record.dryRun.filter { $0.effect == effect }.map(\.policy.description)
-            add(effect.fieldName, policies.joined(separator: ","))
-        }
-        add("reason", word: record.reason?.rawValue)
-        add("error", record.detail)
-        return fields
+        line.word("reason", record.reason?.rawValue)
+        line.text("error", record.detail)
+        line.end()
     }
 
-    private static func text(_ value: Value) -> String {
-        switch value {
-        case .text(let text): LogText.quoted(text)
-        case .word(let word): word
-        case .number(let number): String(number)
-        }
-    }
-
-    private static func json(_ value: Value) -> String {
-        switch value {
-        case .text(let text), .word(let text): LogText.json(text)
-        case .number(let number): String(number)
-        }
+    private static func list(_ policies: [NamespacedName]) -> String? {
+        policies.isEmpty ? nil : policies.map(\.description).joined(separator: ",")
     }
 
     private static func milliseconds(_ duration: Duration) -> Int64 {

@@ -103,8 +103,9 @@ import Testing
     }
 
     @Test func `says how many lines were dropped`() {
-        #expect(text.line(forDropped: 3) == "scope=access dropped=3")
-        #expect(json.line(forDropped: 3) == #"{"scope":"access","dropped":3}"#)
+        #expect(String(decoding: text.lines(for: [], dropped: 3), as: UTF8.self) == "scope=access dropped=3\n")
+        let line = String(decoding: json.lines(for: [], dropped: 3), as: UTF8.self)
+        #expect(line == "{\"scope\":\"access\",\"dropped\":3}\n")
     }
 
     @Test(

@@ -29,14 +29,7 @@ final class AccessLogWriter: Sendable {
     }
 
     private static func write(_ batch: AccessLogRing.Batch, _ format: AccessLog) {
-        var text: [UInt8] = []
-        text.reserveCapacity(batch.records.count * 512)
-        for record in batch.records {
-            text.append(contentsOf: format.line(for: record).utf8)
-            text.append(UInt8(ascii: "\n"))
-        }
-        if batch.dropped > 0 { text.append(contentsOf: "\(format.line(forDropped: batch.dropped))\n".utf8) }
-        StandardStream.output.write(text)
+        StandardStream.output.write(format.lines(for: batch.records, dropped: batch.dropped))
     }
 }
 
