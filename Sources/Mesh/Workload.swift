@@ -6,26 +6,32 @@ package import Addressing
 package struct Workload: Hashable, Sendable {
     private var box: Box
 
+    /// Names it for as long as it exists.
     package var uid: WorkloadUID {
         get { box.values.uid }
         _modify { yield &own().values.uid }
     }
+    /// The pod's name.
     package var name: String {
         get { box.values.name }
         _modify { yield &own().values.name }
     }
+    /// Its namespace.
     package var namespace: String {
         get { box.values.namespace }
         _modify { yield &own().values.namespace }
     }
+    /// The account that its identity is of.
     package var serviceAccount: String {
         get { box.values.serviceAccount }
         _modify { yield &own().values.serviceAccount }
     }
+    /// The domain that its certificate is of.
     package var trustDomain: TrustDomain {
         get { box.values.trustDomain }
         _modify { yield &own().values.trustDomain }
     }
+    /// The cluster that it runs in.
     package var cluster: String {
         get { box.values.cluster }
         _modify { yield &own().values.cluster }
@@ -35,6 +41,7 @@ package struct Workload: Hashable, Sendable {
         get { box.values.node }
         _modify { yield &own().values.node }
     }
+    /// All of its addresses.
     package var addresses: [IPAddress] {
         get { box.values.addresses }
         _modify { yield &own().values.addresses }
@@ -44,6 +51,7 @@ package struct Workload: Hashable, Sendable {
         get { box.values.isHostNetwork }
         _modify { yield &own().values.isHostNetwork }
     }
+    /// How it is reached.
     package var tunnelProtocol: TunnelProtocol {
         get { box.values.tunnelProtocol }
         _modify { yield &own().values.tunnelProtocol }
@@ -53,18 +61,22 @@ package struct Workload: Hashable, Sendable {
         get { box.values.isHealthy }
         _modify { yield &own().values.isHealthy }
     }
+    /// Where it runs.
     package var locality: Locality {
         get { box.values.locality }
         _modify { yield &own().values.locality }
     }
+    /// The object that made it.
     package var owner: WorkloadOwner {
         get { box.values.owner }
         _modify { yield &own().values.owner }
     }
+    /// The name that telemetry knows it by.
     package var canonicalName: String {
         get { box.values.canonicalName }
         _modify { yield &own().values.canonicalName }
     }
+    /// The revision that telemetry knows it by.
     package var canonicalRevision: String {
         get { box.values.canonicalRevision }
         _modify { yield &own().values.canonicalRevision }
