@@ -32,7 +32,7 @@ sys.exit(not eval(sys.argv[1], {"r": r}))' "$1")
 
 stop_steady() { kill -TERM "$steady_pid"; }
 
-none_failed='r["refused"] == r["reset"] == r["hung"] == 0 and r["answered"] == r["attempts"] > 300'
+none_failed='r["refused"] == r["reset"] == r["hung"] == 0 and r["answered"] == r["attempts"] > 100'
 
 # --- pods
 
@@ -83,7 +83,7 @@ worker_may_die() {
     start_steady 3 || return 1
     # It is a child of the agent that this demo started.
     kill -KILL "$pid" || return 1
-    judge_steady 'r["refused"] == r["hung"] == 0 < r["longest_gap_ms"] <= 500 and r["answered"] > 300' || return 1
+    judge_steady 'r["refused"] == r["hung"] == 0 < r["longest_gap_ms"] <= 500 and r["answered"] > 200' || return 1
     wait_until 5 is_ready "$1" && wait_until 5 has_another_worker "$1" "$pid"
 }
 
