@@ -2,8 +2,27 @@ extension IPAddress: CustomStringConvertible {
     /// RFC 5952 for IPv6, dotted decimal for IPv4.
     package var description: String {
         switch family {
-        case .v4: networkBytes.map(String.init).joined(separator: ".")
+        case .v4: Self.dotted(UInt32(truncatingIfNeeded: number))
         case .v6: Self.text(of: groups)
+        }
+    }
+
+    /// In place, as it is done several times for every line of the access log.
+    private static func dotted(_ number: UInt32) -> String {
+        unsafe String(unsafeUninitializedCapacity: 15) { text in
+            var end = 0
+            func add(_ character: UInt8) {
+                unsafe text[end] = character
+                end += 1
+            }
+            for shift in stride(from: 24, through: 0, by: -8) {
+                let octet = UInt8(truncatingIfNeeded: number >> UInt32(shift))
+                if end > 0 { add(UInt8(ascii: ".")) }
+                if octet >= 100 { add(UInt8(ascii: "0") + octet / 100) }
+                if octet >= 10 { add(UInt8(ascii: "0") + octet / 10 % 10) }
+                add(UInt8(ascii: "0") + octet % 10)
+            }
+            return end
         }
     }
 

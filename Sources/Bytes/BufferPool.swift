@@ -7,6 +7,8 @@
     package let blockSize: Int
     private let keepAtMost: Int
     private var free: [UnsafeMutableRawBufferPointer] = unsafe []
+    /// The fewest that were free at once since `tidy`: nobody had a use for them.
+    private var fewestFree = 0
     /// Blocks that are lent out now.
     package private(set) var lentCount = 0
 
@@ -29,7 +31,15 @@
     package func makeBuffer() -> ByteBuffer {
         lentCount += 1
         let block = unsafe free.popLast() ?? .allocate(byteCount: blockSize, alignment: 16)
+        fewestFree = min(fewestFree, unsafe free.count)
         return unsafe ByteBuffer(storage: block, pool: self)
+    }
+
+    /// Frees the blocks that nobody has used since the last call. To be called every few seconds, so that what a burst
+    /// needed does not stay.
+    package func tidy() {
+        for _ in 0..<fewestFree { unsafe free.popLast()?.deallocate() }
+        fewestFree = unsafe free.count
     }
 
     func takeBack(_ block: UnsafeMutableRawBufferPointer) {

@@ -22,6 +22,12 @@ package struct Readiness: OptionSet, Sendable {
     /// Both directions are closed, or a RST came (EPOLLHUP).
     package static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
     package static let error = Readiness(rawValue: EPOLLERR.rawValue)
+
+    /// Whether any of the bits of `other` is set. What the standard library makes of a literal of several members costs
+    /// more than the rest of an event, so they are named one by one.
+    package func has(_ one: Readiness, or other: Readiness) -> Bool {
+        rawValue & (one.rawValue | other.rawValue) != 0
+    }
 }
 
 /// Work that is done once after each batch of events: one seal and one send per tunnel, however many

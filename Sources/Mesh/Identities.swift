@@ -21,15 +21,51 @@ package struct TrustDomain: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// The identity of a workload: `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`.
+///
+/// A value that is compared and hashed several times for every connection, so its names, its text and its hash are made
+/// once and shared.
 package struct SPIFFEID: Hashable, Sendable {
-    package let trustDomain: TrustDomain
-    package let namespace: String
-    package let serviceAccount: String
+    private let names: Names
 
     package init(trustDomain: TrustDomain, namespace: String, serviceAccount: String) {
-        self.trustDomain = trustDomain
-        self.namespace = namespace
-        self.serviceAccount = serviceAccount
+        names = Names(trustDomain: trustDomain, namespace: namespace, serviceAccount: serviceAccount)
+    }
+
+    /// The domain whose roots sign it.
+    package var trustDomain: TrustDomain { names.trustDomain }
+    /// The workload's namespace.
+    package var namespace: String { names.namespace }
+    /// The account that the workload runs as.
+    package var serviceAccount: String { names.serviceAccount }
+
+    /// The identity as policies spell it: without `spiffe://`.
+    package var principal: String { names.principal }
+
+    package static func == (left: SPIFFEID, right: SPIFFEID) -> Bool {
+        left.names === right.names
+            || (left.names.hash == right.names.hash && left.names.isSame(as: right.names))
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(names.hash) }
+
+    private final class Names: Sendable {
+        let trustDomain: TrustDomain
+        let namespace: String
+        let serviceAccount: String
+        let principal: String
+        let hash: Int
+
+        init(trustDomain: TrustDomain, namespace: String, serviceAccount: String) {
+            self.trustDomain = trustDomain
+            self.namespace = namespace
+            self.serviceAccount = serviceAccount
+            principal = "\(trustDomain)/ns/\(namespace)/sa/\(serviceAccount)"
+            hash = principal.hashValue
+        }
+
+        func isSame(as other: Names) -> Bool {
+            trustDomain == other.trustDomain && namespace == other.namespace && serviceAccount == other.serviceAccount
+        }
     }
 
     /// Reads the URI form. Nil unless it is exactly `spiffe://TD/ns/NS/sa/SA`, at most 2,048 bytes, without
@@ -55,9 +91,6 @@ package struct SPIFFEID: Hashable, Sendable {
                 }
             }
     }
-
-    /// The identity as policies spell it: without `spiffe://`.
-    package var principal: String { "\(trustDomain)/ns/\(namespace)/sa/\(serviceAccount)" }
 }
 
 extension SPIFFEID: CustomStringConvertible {

@@ -3,18 +3,63 @@ import HashTreeCollections
 /// All that the mesh knows at one moment, as a value: whoever holds one sees no change until given the next.
 ///
 /// Its collections are persistent: a copy shares everything with its original, and a change costs its own size,
-/// not the mesh's.
+/// not the mesh's. Handing one on, as for every connection, costs one reference.
 package struct MeshSnapshot: Sendable {
-    /// Grows with every applied message; the controller's number where a controller numbers its messages.
-    package var version: UInt64 = 0
+    private var box = Box()
 
-    var workloadIndex = WorkloadIndex()
-    var serviceIndex = ServiceIndex()
-    var policyIndex = PolicyIndex()
-    private var namespacePolicies: TreeDictionary<String, NamespacePolicy> = [:]
+    /// Grows with every applied message; the controller's number where a controller numbers its messages.
+    package var version: UInt64 {
+        get { box.version }
+        set { own().version = newValue }
+    }
+
+    var workloadIndex: WorkloadIndex {
+        _read { yield box.workloadIndex }
+        _modify { yield &own().workloadIndex }
+    }
+
+    var serviceIndex: ServiceIndex {
+        _read { yield box.serviceIndex }
+        _modify { yield &own().serviceIndex }
+    }
+
+    var policyIndex: PolicyIndex {
+        _read { yield box.policyIndex }
+        _modify { yield &own().policyIndex }
+    }
+
+    private var namespacePolicies: TreeDictionary<String, NamespacePolicy> {
+        _read { yield box.namespacePolicies }
+        _modify { yield &own().namespacePolicies }
+    }
 
     /// A mesh that knows nothing.
     package init() {}
+
+    /// The state, held by this value alone from now on.
+    private mutating func own() -> Box {
+        if !isKnownUniquelyReferenced(&box) { box = Box(box) }
+        return box
+    }
+
+    private final class Box: @unchecked Sendable {
+        // @unchecked: changed only by the one value that holds it.
+        var version: UInt64 = 0
+        var workloadIndex = WorkloadIndex()
+        var serviceIndex = ServiceIndex()
+        var policyIndex = PolicyIndex()
+        var namespacePolicies: TreeDictionary<String, NamespacePolicy> = [:]
+
+        init() {}
+
+        init(_ other: Box) {
+            version = other.version
+            workloadIndex = other.workloadIndex
+            serviceIndex = other.serviceIndex
+            policyIndex = other.policyIndex
+            namespacePolicies = other.namespacePolicies
+        }
+    }
 
     /// A mesh made by `changes`, applied in their order.
     package init(_ changes: some Sequence<MeshChange>) {

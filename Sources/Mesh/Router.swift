@@ -85,11 +85,16 @@ package enum Router {
                 endpoint: endpoint,
                 address: TunnelAddress(SocketAddress(application.ip, MeshPorts.hbone)),
                 authority: .address(application),
-                acceptedIdentities: Set(service?.subjectAltNames ?? []).union([endpoint.identity]),
+                acceptedIdentities: identities(of: endpoint, behind: service),
                 application: ApplicationAddress(application),
                 service: service?.name,
                 isToWaypoint: false,
                 isSameNode: endpoint.sharesNode(with: source)))
+    }
+
+    private static func identities(of endpoint: Workload, behind service: Service?) -> Set<SPIFFEID> {
+        guard let others = service?.subjectAltNames, !others.isEmpty else { return [endpoint.identity] }
+        return Set(others).union([endpoint.identity])
     }
 
     private static func plaintext(

@@ -19,17 +19,29 @@ package struct Workload: Hashable, Sendable {
     /// Its namespace.
     package var namespace: String {
         get { box.values.namespace }
-        _modify { yield &own().values.namespace }
+        _modify {
+            let own = own()
+            defer { own.identity = own.values.identity }
+            yield &own.values.namespace
+        }
     }
     /// The account that its identity is of.
     package var serviceAccount: String {
         get { box.values.serviceAccount }
-        _modify { yield &own().values.serviceAccount }
+        _modify {
+            let own = own()
+            defer { own.identity = own.values.identity }
+            yield &own.values.serviceAccount
+        }
     }
     /// The domain that its certificate is of.
     package var trustDomain: TrustDomain {
         get { box.values.trustDomain }
-        _modify { yield &own().values.trustDomain }
+        _modify {
+            let own = own()
+            defer { own.identity = own.values.identity }
+            yield &own.values.trustDomain
+        }
     }
     /// The cluster that it runs in.
     package var cluster: String {
@@ -127,9 +139,7 @@ package struct Workload: Hashable, Sendable {
     }
 
     /// What its certificate must say: trust domain, namespace and service account.
-    package var identity: SPIFFEID {
-        SPIFFEID(trustDomain: trustDomain, namespace: namespace, serviceAccount: serviceAccount)
-    }
+    package var identity: SPIFFEID { box.identity }
 
     /// Whether its traffic is captured and it accepts HBONE.
     package var isEnrolled: Bool { tunnelProtocol == .hbone && !isHostNetwork }
@@ -149,8 +159,13 @@ package struct Workload: Hashable, Sendable {
     private final class Box: @unchecked Sendable {
         // @unchecked: changed only by the one value that holds it.
         var values: Values
+        /// Made once, as it is asked for with every connection.
+        var identity: SPIFFEID
 
-        init(_ values: Values) { self.values = values }
+        init(_ values: Values) {
+            self.values = values
+            identity = values.identity
+        }
     }
 
     private struct Values: Hashable {
@@ -174,6 +189,10 @@ package struct Workload: Hashable, Sendable {
         var waypoint: WaypointAddress?
         var waypointExceptions: WaypointExceptions
         var capacity: UInt32
+
+        var identity: SPIFFEID {
+            SPIFFEID(trustDomain: trustDomain, namespace: namespace, serviceAccount: serviceAccount)
+        }
     }
 }
 

@@ -130,8 +130,10 @@ struct ConnectionAccount {
 
     mutating func opened(in journal: ConnectionJournal) {
         guard case .whole(let box) = storage else { return }
-        handles = journal.opened(box.record)
-        storage = .packed(PackedRecord(box, sharing: patterns))
+        let record = box.record
+        let packed = PackedRecord(box, sharing: patterns)
+        handles = packed.handles { journal.opened(record, like: $0) }
+        storage = .packed(packed)
     }
 
     /// Counts the bytes that came since the last time.

@@ -73,9 +73,14 @@ package final class ConnectionJournal: Sendable {
     func note(_ text: String) { writeNote(text) }
 
     /// The policies decided about a connection that begins.
-    func decided(_ verdict: Verdict, _ flow: Flow) {
-        agentMetrics.decided(verdict)
+    func decided(_ judgement: Judgement, _ flow: Flow) {
+        for counter in judgement.counters { counter.increment() }
         flows.append(flow)
+    }
+
+    /// `verdict`, with what it counts with.
+    func judgement(_ verdict: Verdict) -> Judgement {
+        Judgement(verdict: verdict, counters: agentMetrics.counters(of: verdict))
     }
 
     /// A tunnel was ended because of what its peer does with HTTP/2.
@@ -85,14 +90,21 @@ package final class ConnectionJournal: Sendable {
         note("\(failure.peer?.description ?? "a peer") abuses HTTP/2: \(failure.detail)")
     }
 
-    func opened(_ record: ConnectionRecord) -> ConnectionHandles {
+    /// - Parameter known: the handles of a connection that differed in nothing but its number, its time and its port.
+    func opened(_ record: ConnectionRecord, like known: ConnectionHandles?) -> ConnectionHandles {
         totals.withLock { totals in
             switch record.security {
             case .mutualTLS: totals.openedWithMutualTLS += 1
             case .plaintext: totals.openedInPlaintext += 1
             }
         }
-        return ConnectionHandles(counters: metrics.opened(record), edge: edges.opened(record))
+        guard let known else {
+            return ConnectionHandles(counters: metrics.opened(record), edge: edges.opened(record))
+        }
+        let now = record.openedAt.secondsSince1970
+        return ConnectionHandles(
+            counters: known.counters.openedAgain() ? known.counters : metrics.opened(record),
+            edge: known.edge.openedAgain(record.security, at: now) ? known.edge : edges.opened(record))
     }
 
     func carried(

@@ -46,12 +46,22 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
         account = ConnectionAccount(
             ConnectionRecord(
                 id: id, direction: .inbound, security: .mutualTLS,
-                source: PeerFacts(address: clientAddress.address, workload: peer, identity: stream.peerIdentity),
+                source: Self.facts(of: peer, at: clientAddress, stream.peerIdentity, request?.baggage),
                 destination: PeerFacts(
                     address: SocketAddress(localAddress, request?.authority.port ?? 0), workload: pod.workload,
                     identity: pod.workload?.identity),
                 openedAt: proxy.moment),
             sharing: proxy.patterns)
+    }
+
+    /// Where the mesh's state does not have the peer, its own word is better than none: for people only.
+    private static func facts(
+        of peer: Workload?, at client: ClientAddress, _ identity: SPIFFEID?, _ baggage: String?
+    ) -> PeerFacts {
+        guard peer == nil, let baggage else {
+            return PeerFacts(address: client.address, workload: peer, identity: identity)
+        }
+        return PeerFacts(address: client.address, names: PeerNames(Baggage(parsing: baggage)), identity: identity)
     }
 
     /// Decides on a request that is well-formed: policy, then the application. Called once.
@@ -153,5 +163,19 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
 
     var relayed: RelayedBytes {
         if case .relaying(let relay) = phase { relay.relayed } else { RelayedBytes() }
+    }
+}
+
+extension PeerNames {
+    /// What a peer says of itself.
+    init(_ baggage: Baggage) {
+        self.init(namespace: baggage.namespace ?? "")
+        ownerName = baggage.owner?.name ?? baggage.service ?? ""
+        canonicalService = baggage.service ?? ""
+        canonicalRevision = baggage.revision ?? ""
+        app = canonicalService
+        version = canonicalRevision
+        cluster = baggage.cluster ?? ""
+        locality = Locality(region: baggage.region ?? "", zone: baggage.zone ?? "")
     }
 }

@@ -22,6 +22,9 @@ final class LocalPod: TimerHandler {
     /// Its connections, counted over all loops.
     let limits: WorkloadAccount
     private(set) var workload: Workload?
+    /// What peers are told of it with each connection: the `baggage` of a CONNECT.
+    private(set) var baggage = ""
+    private var judgements = Judgements()
     /// Those found in its namespace.
     var addresses = NamespaceAddresses()
     private let proxy: ProxyLoop
@@ -60,7 +63,10 @@ final class LocalPod: TimerHandler {
     /// The mesh's state or the certificates changed.
     func refresh() {
         let hadRecord = workload != nil
-        workload = proxy.snapshot.workload(uid)
+        let record = proxy.snapshot.workload(uid)
+        if record != workload { baggage = record.map { Baggage($0).text } ?? "" }
+        workload = record
+        judgements.forget()
         addresses.told(workload?.addresses ?? [])
         if hadRecord, workload == nil, !isClosed {
             for listener in listeners { listener.pauseAccepting() }
@@ -73,6 +79,11 @@ final class LocalPod: TimerHandler {
     func accepts(as identity: SPIFFEID) -> Bool {
         !isClosed && !listeners.isEmpty && listeners.allSatisfy(\.isOpen) && workload?.identity == identity
             && proxy.identities.isAvailable(identity)
+    }
+
+    /// What the policies say about a connection to it; `judge` asks them, and not for each of many that are alike.
+    func judgement(on facts: ConnectionFacts, _ judge: () -> Judgement) -> Judgement {
+        judgements.judgement(on: facts, judge)
     }
 
     /// Its record as of now, also when it was withdrawn and is not refreshed any more.

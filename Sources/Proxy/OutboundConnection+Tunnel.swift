@@ -24,7 +24,7 @@ extension OutboundConnection: TunnelStreamHandler {
             source: source.identity, accepted: route.acceptedIdentities, sourceIP: address ?? clientAddress.address.ip,
             destination: route.address)
         let request = ConnectRequest(
-            authority: route.authority, baggage: Baggage(source), forwarded: nil, traceParent: nil)
+            authority: route.authority, baggage: pod.baggage, forwarded: nil, traceParent: nil)
         phase = .over
         // Most clients speak first, and at once: what they say goes out with the CONNECT.
         if early.isEmpty { client.expectBytes() }
@@ -65,6 +65,8 @@ extension OutboundConnection: TunnelStreamHandler {
         guard case .opening(let stream) = phase else { return }
         stopTimer()
         account.destinationProved(stream.peerIdentity)
+        // It stays where it is now, with thousands of others.
+        tried = []
         let relay = StreamRelay(
             socket: client, stream: stream, role: .clientSocket, early: early, loop: proxy.loop, owner: self)
         early = EarlyBytes()

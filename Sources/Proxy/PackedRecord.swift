@@ -4,6 +4,8 @@ internal import Telemetry
 /// A connection's record on the heap. Changed only while one account refers to it; a pattern is never changed.
 final class RecordBox {
     fileprivate(set) var record: ConnectionRecord
+    /// What the last connection of this pattern counted with.
+    fileprivate var handles: ConnectionHandles?
 
     init(_ record: ConnectionRecord) { self.record = record }
 
@@ -30,6 +32,13 @@ struct PackedRecord {
         box.record.source.address = box.record.source.address.map { SocketAddress($0.ip, 0) }
         box.record.snapshotVersion = 0
         pattern = patterns.pattern(like: box)
+    }
+
+    /// What the connection counts with: made by `make` of what the last one of the pattern counted with.
+    func handles(_ make: (ConnectionHandles?) -> ConnectionHandles) -> ConnectionHandles {
+        let handles = make(pattern.handles)
+        pattern.handles = handles
+        return handles
     }
 
     /// Whether nothing but what is their own differs.

@@ -66,7 +66,7 @@ extension InboundConnection {
 
     /// Asks policies and limits about a connection that begins; why it is refused, or nil.
     func admit(at workload: Workload, peer: SPIFFEID?) -> (reason: Reason, detail: String)? {
-        let verdict = proxy.decide(facts, at: workload)
+        let verdict = proxy.decide(facts, at: workload, of: pod)
         account.judged(verdict, on: facts, snapshotVersion: proxy.snapshot.version)
         guard verdict.isAllowed else {
             return (verdict.reason ?? .internal, verdict.explanation.joined(separator: "; "))

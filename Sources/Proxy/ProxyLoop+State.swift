@@ -37,11 +37,12 @@ extension ProxyLoop {
         Authorizer.decide(facts, to: workload, in: snapshot)
     }
 
-    /// As `judge`, counted: for a connection that begins.
-    func decide(_ facts: ConnectionFacts, at workload: Workload) -> Verdict {
-        let verdict = judge(facts, at: workload)
+    /// As `judge`, counted: for a connection to `pod` that begins.
+    func decide(_ facts: ConnectionFacts, at workload: Workload, of pod: LocalPod) -> Verdict {
+        let judgement = pod.judgement(on: facts) { journal.judgement(judge(facts, at: workload)) }
+        let verdict = judgement.verdict
         journal.decided(
-            verdict,
+            judgement,
             Flow(facts: facts, destination: workload.uid, reason: verdict.reason, secondsSince1970: wallClock()))
         return verdict
     }

@@ -49,7 +49,7 @@ package final class ProxyLoop {
     private var toldTunnels = 0
     /// Since the socket stocks were asked to shrink.
     private var ticks = 0
-    var load = EndpointLoad()
+    let load = EndpointLoad()
 
     /// - Parameters:
     ///   - index: the loop's number, part of its connections' identifiers.
@@ -167,6 +167,7 @@ package final class ProxyLoop {
     /// more. To be called every few seconds.
     package func countBytes() {
         for connection in connections.values { connection.countBytes() }
+        resources.tidy()
         tellMemory()
         ticks += 1
         if ticks % Self.ticksPerShrinking == 0 { for pod in pods.values { pod.stock.shrink() } }

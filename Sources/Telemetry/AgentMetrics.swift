@@ -29,9 +29,14 @@ package struct AgentMetrics: Sendable {
 
     /// The authorizer decided: counts the decision, and what audits and dry runs had to say.
     package func decided(_ verdict: Verdict) {
-        authorization(verdict.accountablePolicy, verdict.isAllowed ? "allow" : "deny").increment()
-        for policy in verdict.audited { authorization(policy, "audit").increment() }
-        for outcome in verdict.dryRun { authorization(outcome.policy, outcome.effect.rawValue).increment() }
+        for counter in counters(of: verdict) { counter.increment() }
+    }
+
+    /// What a decision such as `verdict` counts with.
+    package func counters(of verdict: Verdict) -> [CounterHandle] {
+        [authorization(verdict.accountablePolicy, verdict.isAllowed ? "allow" : "deny")]
+            + verdict.audited.map { authorization($0, "audit") }
+            + verdict.dryRun.map { authorization($0.policy, $0.effect.rawValue) }
     }
 
     /// Forgets the counts of every policy that is not in force any more.

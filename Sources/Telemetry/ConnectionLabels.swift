@@ -5,8 +5,10 @@ import Mesh
 struct ConnectionLabels: Hashable, Sendable {
     private let direction: ConnectionRecord.Direction
     private let security: ConnectionRecord.Security
-    private let source: PeerFacts
-    private let destination: PeerFacts
+    private let source: PeerNames
+    private let sourceIdentity: SPIFFEID?
+    private let destination: PeerNames
+    private let destinationIdentity: SPIFFEID?
     private let hostname: String
     private let serviceName: String
     private let serviceNamespace: String
@@ -16,8 +18,10 @@ struct ConnectionLabels: Hashable, Sendable {
     init(_ record: ConnectionRecord, reason: Reason?) {
         direction = record.direction
         security = record.security
-        source = record.source.labelled
-        destination = record.destination.labelled
+        source = PeerNames(labelling: record.source)
+        sourceIdentity = record.source.identity
+        destination = PeerNames(labelling: record.destination)
+        destinationIdentity = record.destination.identity
         hostname = record.hostname.map(Self.plain) ?? ""
         serviceName = (record.service?.name).map(Self.plain) ?? ""
         serviceNamespace = (record.service?.namespace).map(Self.plain) ?? ""
@@ -27,8 +31,8 @@ struct ConnectionLabels: Hashable, Sendable {
     /// The labels, all of them, always: a missing value is `unknown`.
     var metricLabels: MetricLabels {
         var labels = [("reporter", direction == .outbound ? "source" : "destination")]
-        Self.append(source, as: "source", to: &labels)
-        Self.append(destination, as: "destination", to: &labels)
+        Self.append(source, sourceIdentity, as: "source", to: &labels)
+        Self.append(destination, destinationIdentity, as: "destination", to: &labels)
         labels += [
             ("destination_service", Self.known(hostname)),
             ("destination_service_name", Self.known(serviceName)),
@@ -40,13 +44,15 @@ struct ConnectionLabels: Hashable, Sendable {
         return MetricLabels(labels)
     }
 
-    private static func append(_ peer: PeerFacts, as side: String, to labels: inout [(String, String)]) {
+    private static func append(
+        _ peer: PeerNames, _ identity: SPIFFEID?, as side: String, to labels: inout [(String, String)]
+    ) {
         labels += [
             ("\(side)_workload", known(peer.ownerName)),
             ("\(side)_workload_namespace", known(peer.namespace)),
             ("\(side)_canonical_service", known(peer.canonicalService)),
             ("\(side)_canonical_revision", known(peer.canonicalRevision)),
-            ("\(side)_principal", peer.identity?.description ?? known("")),
+            ("\(side)_principal", identity?.description ?? known("")),
             ("\(side)_app", known(peer.app)),
             ("\(side)_version", known(peer.version)),
             ("\(side)_cluster", known(peer.cluster)),
@@ -63,15 +69,18 @@ struct ConnectionLabels: Hashable, Sendable {
 
 private let unknown = "unknown"
 
-extension PeerFacts {
-    /// Only what labels show.
-    fileprivate var labelled: PeerFacts {
+extension PeerNames {
+    /// Only what labels show of `peer`.
+    fileprivate init(labelling peer: PeerFacts) {
         func plain(_ value: String) -> String { ConnectionLabels.plain(value) }
-        return PeerFacts(
-            namespace: plain(namespace), ownerName: plain(ownerName), canonicalService: plain(canonicalService),
-            canonicalRevision: plain(canonicalRevision), app: plain(app), version: plain(version),
-            cluster: plain(cluster), locality: Locality(region: plain(locality.region), zone: plain(locality.zone)),
-            identity: identity)
+        self.init(namespace: plain(peer.namespace))
+        ownerName = plain(peer.ownerName)
+        canonicalService = plain(peer.canonicalService)
+        canonicalRevision = plain(peer.canonicalRevision)
+        app = plain(peer.app)
+        version = plain(peer.version)
+        cluster = plain(peer.cluster)
+        locality = Locality(region: plain(peer.locality.region), zone: plain(peer.locality.zone))
     }
 }
 

@@ -14,6 +14,8 @@ package final class ConnectionMetrics: MetricSource {
         let failed = CounterHandle()
         let sent = CounterHandle()
         let received = CounterHandle()
+        /// False once it has been released.
+        let isShown = Atomic(true)
 
         init(labels: MetricLabels) { self.labels = labels }
     }
@@ -38,34 +40,47 @@ package final class ConnectionMetrics: MetricSource {
     }
 
     private let state = Mutex(State())
-    private let open: [ConnectionRecord.Direction: [ConnectionRecord.Security: GaugeHandle]]
+    private let outboundInTunnels: GaugeHandle
+    private let outboundInPlaintext: GaugeHandle
+    private let inboundInTunnels: GaugeHandle
+    private let inboundInPlaintext: GaugeHandle
 
     /// - Parameter registry: where the metrics are shown.
     package init(registry: MetricRegistry) {
-        var open: [ConnectionRecord.Direction: [ConnectionRecord.Security: GaugeHandle]] = [:]
-        for direction in ConnectionRecord.Direction.allCases {
-            for security in ConnectionRecord.Security.allCases {
-                open[direction, default: [:]][security] = registry.gauge(
-                    "meshnode_connections", help: "Connections that are open now.",
-                    labels: MetricLabels([("direction", direction.rawValue), ("security", security.rawValue)]))
-            }
+        func gauge(_ direction: ConnectionRecord.Direction, _ security: ConnectionRecord.Security) -> GaugeHandle {
+            registry.gauge(
+                "meshnode_connections", help: "Connections that are open now.",
+                labels: MetricLabels([("direction", direction.rawValue), ("security", security.rawValue)]))
         }
-        self.open = open
+        outboundInTunnels = gauge(.outbound, .mutualTLS)
+        outboundInPlaintext = gauge(.outbound, .plaintext)
+        inboundInTunnels = gauge(.inbound, .mutualTLS)
+        inboundInPlaintext = gauge(.inbound, .plaintext)
         registry.add(self)
+    }
+
+    private func open(_ direction: ConnectionRecord.Direction, _ security: ConnectionRecord.Security) -> GaugeHandle {
+        switch (direction, security) {
+        case (.outbound, .mutualTLS): outboundInTunnels
+        case (.outbound, .plaintext): outboundInPlaintext
+        case (.inbound, .mutualTLS): inboundInTunnels
+        case (.inbound, .plaintext): inboundInPlaintext
+        }
     }
 
     /// A connection was established end to end. The caller keeps the counters until it calls `closed`.
     package func opened(_ record: ConnectionRecord) -> ConnectionCounters {
-        let group = group(for: record, reason: nil)
-        group.opened.increment()
-        open[record.direction]?[record.security]?.add(1)
-        return ConnectionCounters(group: group, isFlipped: record.direction == .outbound)
+        let counters = ConnectionCounters(
+            group: group(for: record, reason: nil), open: open(record.direction, record.security),
+            isFlipped: record.direction == .outbound)
+        counters.opened()
+        return counters
     }
 
     /// An opened connection ended; call it once. One that was cut for a reason is counted under that reason's flag,
     /// unless its pods are gone.
     package func closed(_ record: ConnectionRecord, _ counters: ConnectionCounters) {
-        open[record.direction]?[record.security]?.add(-1)
+        counters.open.add(-1)
         guard record.reason != nil else {
             counters.group.closed.increment()
             return
@@ -107,6 +122,7 @@ package final class ConnectionMetrics: MetricSource {
 
     private static func drop(_ labels: ConnectionLabels, _ entry: Entry, from state: inout State) {
         state.entries[labels] = nil
+        entry.group.isShown.store(false, ordering: .relaxed)
         for other in entry.sources.union(entry.destinations) {
             state.entriesOfPod[other]?.remove(labels)
             if state.entriesOfPod[other]?.isEmpty == true { state.entriesOfPod[other] = nil }
@@ -170,8 +186,22 @@ package final class ConnectionMetrics: MetricSource {
 /// The byte counters of one open connection; an addition costs about a nanosecond.
 package struct ConnectionCounters: Sendable {
     let group: ConnectionMetrics.Group
+    let open: GaugeHandle
     /// The source's reporter counts from the source's side: what it sends is what the proxy receives.
     let isFlipped: Bool
+
+    fileprivate func opened() {
+        group.opened.increment()
+        open.add(1)
+    }
+
+    /// A connection with the same labels and between the same pods was opened; false, and nothing is counted, if these
+    /// counters are not shown any more.
+    package func openedAgain() -> Bool {
+        guard group.isShown.load(ordering: .relaxed) else { return false }
+        opened()
+        return true
+    }
 
     /// Bytes that went towards the client, as in `ConnectionRecord.bytesSent`.
     package func addSent(_ bytes: UInt64) { (isFlipped ? group.received : group.sent).increment(by: bytes) }

@@ -7,9 +7,13 @@ package final class EdgeTable: Sendable {
     /// The counters of one edge; held by its open connections, also after the edge has left the table.
     final class Counters: Sendable {
         let open = Atomic<Int>(0)
+        let openedWithMutualTLS = Atomic<UInt64>(0)
+        let openedInPlaintext = Atomic<UInt64>(0)
         let bytesFromClient = Atomic<UInt64>(0)
         let bytesFromServer = Atomic<UInt64>(0)
         let lastSeen: Atomic<Int64>
+        /// False once the edge has left the table.
+        let isListed = Atomic(true)
 
         init(lastSeen: Int64) { self.lastSeen = Atomic(lastSeen) }
     }
@@ -25,6 +29,8 @@ package final class EdgeTable: Sendable {
         var current: Edge {
             var edge = edge
             edge.openCount = counters.open.load(ordering: .relaxed)
+            edge.openedWithMutualTLS = counters.openedWithMutualTLS.load(ordering: .relaxed)
+            edge.openedInPlaintext = counters.openedInPlaintext.load(ordering: .relaxed)
             edge.bytesFromClient = counters.bytesFromClient.load(ordering: .relaxed)
             edge.bytesFromServer = counters.bytesFromServer.load(ordering: .relaxed)
             edge.lastSeen = lastSeen
@@ -47,14 +53,9 @@ package final class EdgeTable: Sendable {
     /// A connection was opened end to end. The caller counts with the handle, and calls `closed` on it once.
     package func opened(_ record: ConnectionRecord) -> EdgeHandle {
         let counters = update(record, at: record.openedAt) { edge in
-            switch record.security {
-            case .mutualTLS: edge.openedWithMutualTLS &+= 1
-            case .plaintext:
-                edge.openedInPlaintext &+= 1
-                if let cause = record.passthroughReason { edge.plaintextCause = cause }
-            }
+            if let cause = record.passthroughReason { edge.plaintextCause = cause }
         }
-        counters.open.wrappingAdd(1, ordering: .relaxed)
+        counters.opened(record.security)
         return EdgeHandle(counters: counters)
     }
 
@@ -70,7 +71,11 @@ package final class EdgeTable: Sendable {
     /// Forgets edges whose last connection ended before `moment` (seconds since 1970) and that have none open.
     package func forget(before moment: Int64) {
         rows.withLock { rows in
-            rows = rows.filter { $0.value.isOpen || $0.value.lastSeen >= moment }
+            rows = rows.filter { row in
+                let stays = row.value.isOpen || row.value.lastSeen >= moment
+                if !stays { row.value.counters.isListed.store(false, ordering: .relaxed) }
+                return stays
+            }
         }
     }
 
@@ -94,7 +99,9 @@ package final class EdgeTable: Sendable {
         let order = rows.map { (key: $0.key, isOpen: $0.value.isOpen, lastSeen: $0.value.lastSeen) }.sorted {
             $0.isOpen == $1.isOpen ? $0.lastSeen < $1.lastSeen : !$0.isOpen
         }
-        for entry in order.prefix(max(1, capacity / 16)) { rows[entry.key] = nil }
+        for entry in order.prefix(max(1, capacity / 16)) {
+            rows.removeValue(forKey: entry.key)?.counters.isListed.store(false, ordering: .relaxed)
+        }
     }
 }
 
@@ -112,11 +119,30 @@ extension EdgeTable.Row {
 
 extension EdgeTable.Counters {
     fileprivate func saw(_ now: Int64) { lastSeen.max(now, ordering: .relaxed) }
+
+    fileprivate func opened(_ security: ConnectionRecord.Security) {
+        switch security {
+        case .mutualTLS: openedWithMutualTLS.wrappingAdd(1, ordering: .relaxed)
+        case .plaintext: openedInPlaintext.wrappingAdd(1, ordering: .relaxed)
+        }
+        open.wrappingAdd(1, ordering: .relaxed)
+    }
 }
 
 /// One open connection's share of its edge.
 package struct EdgeHandle: Sendable {
     let counters: EdgeTable.Counters
+
+    /// Another connection of the edge, between the same identities and carried the same way, was opened; false, and
+    /// nothing is counted, if the edge is not listed any more.
+    ///
+    /// - Parameter now: seconds since 1970.
+    package func openedAgain(_ security: ConnectionRecord.Security, at now: Int64) -> Bool {
+        guard counters.isListed.load(ordering: .relaxed) else { return false }
+        counters.opened(security)
+        counters.saw(now)
+        return true
+    }
 
     /// Bytes that were carried since the last time.
     ///

@@ -1,3 +1,5 @@
+internal import Addressing
+
 /// Lines of the access log in the making: bytes that are appended to, field by field.
 struct LogLines {
     private(set) var bytes: [UInt8] = []
@@ -27,7 +29,12 @@ struct LogLines {
     mutating func text(_ name: String, _ value: String?) {
         guard let value, !value.isEmpty else { return }
         self.name(name)
-        bytes.append(contentsOf: (format == .json ? LogText.json(value) : LogText.quoted(value)).utf8)
+        guard LogText.isPlain(value) else {
+            return bytes.append(contentsOf: (format == .json ? LogText.json(value) : LogText.quoted(value)).utf8)
+        }
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(contentsOf: value.utf8)
+        bytes.append(UInt8(ascii: "\""))
     }
 
     /// A field that needs no quotation marks or escapes in the text format: made here, of known characters.
@@ -39,9 +46,31 @@ struct LogLines {
         if format == .json { bytes.append(UInt8(ascii: "\"")) }
     }
 
+    /// As `word`, piece by piece.
+    mutating func address(_ name: String, _ value: SocketAddress?) {
+        guard let value else { return }
+        guard value.ip.family == .v4 else { return word(name, value.description) }
+        self.name(name)
+        if format == .json { bytes.append(UInt8(ascii: "\"")) }
+        bytes.append(contentsOf: value.ip.description.utf8)
+        bytes.append(UInt8(ascii: ":"))
+        append(UInt64(value.port))
+        if format == .json { bytes.append(UInt8(ascii: "\"")) }
+    }
+
+    private mutating func append(_ number: UInt64) {
+        let start = bytes.count
+        var rest = number
+        repeat {
+            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+            rest /= 10
+        } while rest > 0
+        bytes[start...].reverse()
+    }
+
     mutating func number(_ name: String, _ value: UInt64) {
         self.name(name)
-        bytes.append(contentsOf: String(value).utf8)
+        append(value)
     }
 
     mutating func moment(_ name: String, _ secondsSince1970: Int64) {

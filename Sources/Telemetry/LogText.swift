@@ -79,7 +79,7 @@ package enum LogText {
     }
 
     /// Printable ASCII that needs no escape; nearly all that is ever logged.
-    private static func isPlain(_ text: String) -> Bool {
+    static func isPlain(_ text: String) -> Bool {
         text.utf8.allSatisfy { (0x20...0x7e).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
     }
 

@@ -9,7 +9,7 @@ package enum SocketTuning {
     static let probes: Int32 = 6
     /// Unsent bytes in the kernel up to which a socket is writable; one batch of a tunnel. More would only be stale
     /// when the window closes, and would keep PING answers waiting behind it.
-    static let unsentLowWater: Int32 = 256 << 10
+    static let unsentLowWater: Int32 = 512 << 10
 
     /// For a connection that does not leave the node: between it and an application there is nothing to be congested,
     /// and a host's BBR would pace it by timers, at a fifth of the cost of bulk.

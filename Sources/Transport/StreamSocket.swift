@@ -295,7 +295,7 @@ package final class StreamSocket: EventHandler, TimerHandler {
         if phase == .connecting { finishConnecting(readiness) }
         guard phase == .open else { return }
         if readiness.contains(.error) { return breakOff(readiness) }
-        if !readiness.isDisjoint(with: [.peerClosed, .hangUp]) {
+        if readiness.has(.peerClosed, or: .hangUp) {
             isPeerClosed = true
             mayRead = true
         }
@@ -320,9 +320,10 @@ package final class StreamSocket: EventHandler, TimerHandler {
     }
 
     private func finishConnecting(_ readiness: Readiness) {
-        guard !readiness.isDisjoint(with: [.writable, .error, .hangUp]) else { return }
+        let isBroken = readiness.has(.error, or: .hangUp)
+        guard isBroken || readiness.contains(.writable) else { return }
         // A connect that failed is told as an error, too, so only then it is worth asking.
-        if !readiness.isDisjoint(with: [.error, .hangUp]) {
+        if isBroken {
             let code = socket?.connectError() ?? SystemError.badDescriptor
             guard code == 0 else { return fail(code) }
         }

@@ -78,7 +78,7 @@ extension TunnelLink {
 
     /// Bytes that one stream may put into a batch at a time: full frames for one block of plaintext. Fewer would cost a
     /// call each, and each tells the application's kernel of room.
-    static let readLimit = 16 * TunnelSession.maxPayload
+    static let readLimit = LoopResources.mostRecords * TunnelSession.maxPayload
 
     func finish(_ id: StreamID) {
         session.finish(id)

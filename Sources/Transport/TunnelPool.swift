@@ -71,14 +71,23 @@ package final class TunnelPool: TunnelLinkOwner {
         lastWaiter += 1
         let number = lastWaiter
         let waiter = Waiter(key: key, request: request, stream: stream, sockets: sockets)
-        waiters[number] = waiter
-        stream.onAbandoned = { [weak self] in self?.abandoned(number) }
-        switch pool.streamWanted(key, waiter: number) {
-        case .use(let session): start(number, on: session)
-        case .dial(let session): dial(session, key, with: sockets)
-        case .wait: break
-        }
+        place(waiter, number)
         return stream
+    }
+
+    private func place(_ waiter: Waiter, _ number: Int) {
+        switch pool.streamWanted(waiter.key, waiter: number) {
+        case .use(let session): start(waiter, on: session)
+        case .dial(let session):
+            wait(waiter, number)
+            dial(session, waiter.key, with: waiter.sockets)
+        case .wait: wait(waiter, number)
+        }
+    }
+
+    private func wait(_ waiter: Waiter, _ number: Int) {
+        waiters[number] = waiter
+        waiter.stream.onAbandoned = { [weak self] in self?.abandoned(number) }
     }
 
     /// Tunnels that are open or being dialled.
@@ -150,6 +159,10 @@ package final class TunnelPool: TunnelLinkOwner {
         guard let waiter = waiters.removeValue(forKey: number) else {
             return perform(pool.streamClosed(session))
         }
+        start(waiter, on: session)
+    }
+
+    private func start(_ waiter: Waiter, on session: SessionID) {
         do {
             guard let link = links[session] else { throw TunnelError(.cannotOpenStream, "the session is gone") }
             try link.open(waiter.stream, waiter.request)
@@ -175,14 +188,7 @@ package final class TunnelPool: TunnelLinkOwner {
 
     private func again(_ waiter: Waiter) {
         lastWaiter += 1
-        let number = lastWaiter
-        waiters[number] = waiter
-        waiter.stream.onAbandoned = { [weak self] in self?.abandoned(number) }
-        switch pool.streamWanted(waiter.key, waiter: number) {
-        case .use(let session): start(number, on: session)
-        case .dial(let session): dial(session, waiter.key, with: waiter.sockets)
-        case .wait: break
-        }
+        place(waiter, lastWaiter)
     }
 
     // MARK: Dialling

@@ -4,12 +4,13 @@ package import Mesh
 /// What a CONNECT asks for, and the hints that come with it.
 package struct ConnectRequest: Hashable, Sendable {
     package var authority: Authority
-    package var baggage: Baggage?
+    /// As it stands in the header; `Baggage(parsing:)` reads it.
+    package var baggage: String?
     package var forwarded: Forwarded?
     package var traceParent: TraceParent?
 
     package init(
-        authority: Authority, baggage: Baggage? = nil, forwarded: Forwarded? = nil, traceParent: TraceParent? = nil
+        authority: Authority, baggage: String? = nil, forwarded: Forwarded? = nil, traceParent: TraceParent? = nil
     ) {
         self.authority = authority
         self.baggage = baggage
@@ -29,7 +30,7 @@ package struct ConnectRequest: Hashable, Sendable {
         }
         self.init(
             authority: authority,
-            baggage: fields.onlyValue(of: "baggage").map(Baggage.init(parsing:)),
+            baggage: fields.onlyValue(of: "baggage"),
             forwarded: fields.onlyValue(of: "forwarded").flatMap(Forwarded.init),
             traceParent: fields.onlyValue(of: "traceparent").flatMap(TraceParent.init))
     }
@@ -38,7 +39,7 @@ package struct ConnectRequest: Hashable, Sendable {
     func write(into block: inout HeaderBlock) {
         block.append(":method", "CONNECT")
         block.append(":authority", authority.description)
-        if let text = baggage?.text, !text.isEmpty { block.append("baggage", text) }
+        if let baggage, !baggage.isEmpty { block.append("baggage", baggage) }
         if let forwarded { block.append("forwarded", forwarded.description) }
         if let traceParent { block.append("traceparent", traceParent.description) }
     }

@@ -10,18 +10,20 @@ package enum TunnelRole: Hashable, Sendable {
 
 /// The numbers of a tunnel session (tunnel design, "HTTP/2 settings").
 package struct TunnelLimits: Hashable, Sendable {
-    /// Bytes a peer may send on a new stream before it gets credit.
-    package var streamWindow: Int32 = 256 << 10
+    /// Bytes a peer may send on a new stream before it gets credit. A multiple of a full frame's payload, like every window
+    /// that grows from it by doubling: otherwise the end of each window is a frame of a few bytes.
+    package var streamWindow: Int32 = 16 * Int32(TunnelSession.maxPayload)
     /// The most that `setStreamWindow` grants.
-    package var maxStreamWindow: Int32 = 4 << 20
+    package var maxStreamWindow: Int32 = 256 * Int32(TunnelSession.maxPayload)
     /// Bytes a peer may have under way on all streams together.
     package var connectionWindow: Int32 = 16 << 20
     /// Largest frame payload that is accepted, in bytes.
     package var maxFrameSize: UInt32 = 1 << 20
     /// Streams that a dialling peer may have open at once.
     package var maxConcurrentStreams: UInt32 = 200
-    /// Streams that we open on one session at most, whatever the peer allows.
-    package var maxOwnStreams = 100
+    /// Streams that we open on one session at most, whatever the peer allows: as many as we accept ourselves. A session
+    /// costs as much memory as fifty idle streams.
+    package var maxOwnStreams = 200
     /// Decoded header list that a dialling side accepts, in bytes.
     package var diallingHeaderList: UInt32 = 16 << 10
     /// Decoded header list that an accepting side accepts, in bytes.

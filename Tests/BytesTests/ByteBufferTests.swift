@@ -40,6 +40,25 @@ import Testing
         #expect(writableCount4 == 4)
     }
 
+    @Test func `a pool frees what nobody had a use for since it was asked last`() {
+        let pool = BufferPool(blockSize: 4, keepAtMost: 8)
+        func useAtOnce(_ count: Int) {
+            guard count > 0 else { return }
+            let buffer = pool.makeBuffer()
+            useAtOnce(count - 1)
+            let isEmpty = buffer.isEmpty
+            #expect(isEmpty)
+        }
+        useAtOnce(3)
+        pool.tidy()
+        #expect(pool.heldByteCount == 12)
+        useAtOnce(1)
+        pool.tidy()
+        #expect(pool.heldByteCount == 4)
+        pool.tidy()
+        #expect(pool.heldByteCount == 0)
+    }
+
     @Test func `gives its block back to the pool when it ends`() {
         let pool = BufferPool(blockSize: 4, keepAtMost: 1)
         do {

@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func `is not how it failed, so that another of its name starts afresh`() {
-        var load = EndpointLoad()
+        let load = EndpointLoad()
         let (left, stays) = (ProxyWorld.api(2), ProxyWorld.api(3))
         for _ in 0..<EndpointHealth.failureThreshold {
             load.failed(to: left)

@@ -13,8 +13,8 @@ import Testing
         let server = try #require(SocketAddress("10.0.0.2:\(application)"))
         var record = ConnectionRecord(
             id: id, direction: .inbound, security: .mutualTLS,
-            source: PeerFacts(address: client, name: "web", namespace: "shop"),
-            destination: PeerFacts(address: server, name: "api", namespace: "pay"), openedAt: moment)
+            source: PeerFacts(address: client, names: PeerNames(name: "web", namespace: "shop")),
+            destination: PeerFacts(address: server, names: PeerNames(name: "api", namespace: "pay")), openedAt: moment)
         record.snapshotVersion = id * 3
         record.policy = NamespacedName(namespace: "pay", name: "from-shop")
         record.facts = ConnectionFacts(

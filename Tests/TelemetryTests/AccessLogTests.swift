@@ -63,8 +63,8 @@ import Testing
     func `stays one line, whatever strangers write`(stranger: String) throws {
         var hostile = record(reason: .badAuthority, detail: stranger)
         hostile.hostname = stranger
-        hostile.source.name = stranger
-        hostile.destination.namespace = stranger
+        hostile.source = PeerFacts(names: PeerNames(name: stranger))
+        hostile.destination = PeerFacts(names: PeerNames(namespace: stranger))
         for line in [text.line(for: hostile), json.line(for: hostile)] {
             #expect(
                 !line.unicodeScalars.contains { scalar in

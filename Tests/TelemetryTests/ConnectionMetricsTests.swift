@@ -132,6 +132,15 @@ import Testing
         #expect(metrics.labelSetCount == 0)
     }
 
+    @Test func `count another connection by the counters of the first, as long as they are shown`() {
+        let counters = metrics.opened(record())
+        #expect(counters.openedAgain())
+        #expect(value("istio_tcp_connections_opened_total", in: registry) == .integer(2))
+        metrics.release(pod("web-1", of: "web").uid)
+        #expect(!counters.openedAgain())
+        #expect(metrics.labelSetCount == 0)
+    }
+
     @Test func `are swept of pods that are not alive`() {
         metrics.failed(record(source: pod("web-1", of: "web"), reason: .noAllowMatch))
         metrics.failed(record(source: pod("job-1", of: "job"), reason: .noAllowMatch))

@@ -74,6 +74,19 @@ import Testing
         table.forget(before: 100)
         #expect(Set(table.edges.map(\.key.source.workload)) == ["source-0", "source-16"])
     }
+
+    @Test func `counts another connection by the handle of the first, as long as the edge is listed`() throws {
+        let table = EdgeTable()
+        let handle = table.opened(record())
+        #expect(handle.openedAgain(.mutualTLS, at: 1_795_356_140))
+        let edge = try #require(table.edges.first)
+        #expect(edge.openedCount == 2 && edge.openCount == 2)
+        #expect(edge.lastSeen == 1_795_356_140)
+        for _ in 0..<2 { handle.closed(at: 1_795_356_150) }
+        table.forget(before: 1_795_356_151)
+        #expect(!handle.openedAgain(.mutualTLS, at: 1_795_356_160))
+        #expect(table.edges.isEmpty)
+    }
 }
 
 @Suite struct `The ring of decisions` {

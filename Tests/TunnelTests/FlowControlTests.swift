@@ -3,6 +3,8 @@ import Testing
 import Tunnel
 
 @Suite struct `Flow control` {
+    private let window = Int(TunnelLimits().streamWindow)
+
     @Test func `eight stalled streams do not slow the ninth`() throws {
         // Just what the eight hold: with credit on delivery nothing would be left for the ninth.
         var limits = TunnelLimits()
@@ -10,7 +12,6 @@ import Tunnel
         let pair = try TunnelPair(accepting: limits)
         let stalled = try (0..<8).map { try pair.connect(token: $0).0 }
         pair.accepter.stalled = Set(stalled.map(\.number))
-        let window = Int(TunnelLimits().streamWindow)
         for stream in stalled {
             let payload = pattern(window)
             var sent = 0
@@ -41,12 +42,12 @@ import Tunnel
             total += try pair.dialler.send(stream, pattern(60_000))
             pair.exchange()
         }
-        #expect(total == 256 << 10)
+        #expect(total == window)
         #expect(!pair.dialler.log.contains(.writable(stream, token: 5)))
         pair.accepter.session.consume(accepted, total)
         pair.exchange()
         #expect(pair.dialler.log.last == .writable(stream, token: 5))
-        #expect(pair.dialler.session.sendableCount(stream) == 256 << 10)
+        #expect(pair.dialler.session.sendableCount(stream) == window)
     }
 
     @Test func `an end waits for a closed window and then goes`() throws {
@@ -57,7 +58,7 @@ import Tunnel
         pair.dialler.session.finish(stream)
         pair.exchange()
         #expect(!pair.accepter.log.contains(.finished(accepted, token: 1001)))
-        pair.accepter.session.consume(accepted, 256 << 10)
+        pair.accepter.session.consume(accepted, window)
         pair.exchange()
         #expect(pair.accepter.log.last == .finished(accepted, token: 1001))
     }
@@ -67,7 +68,7 @@ import Tunnel
         let (stream, accepted) = try pair.connect()
         pair.accepter.session.setStreamWindow(accepted, 1 << 30)
         pair.exchange()
-        #expect(pair.dialler.session.sendableCount(stream) == 4 << 20)
+        #expect(pair.dialler.session.sendableCount(stream) == Int(TunnelLimits().maxStreamWindow))
     }
 
     @Test func `a window shrinks by credit that is not given`() throws {
@@ -76,7 +77,7 @@ import Tunnel
         pair.accepter.session.setStreamWindow(accepted, 1 << 20)
         pair.exchange()
         #expect(pair.dialler.session.sendableCount(stream) == 1 << 20)
-        pair.accepter.session.setStreamWindow(accepted, 256 << 10)
+        pair.accepter.session.setStreamWindow(accepted, Int32(window))
         pair.exchange()
         // The peer has the credit still; it is used up, and only the smaller window comes back.
         #expect(pair.dialler.session.sendableCount(stream) == 1 << 20)
@@ -85,7 +86,7 @@ import Tunnel
             total += try pair.dialler.send(stream, pattern(60_000))
             pair.exchange()
         }
-        #expect(pair.dialler.session.sendableCount(stream) <= 256 << 10)
+        #expect(pair.dialler.session.sendableCount(stream) <= window)
         #expect(pair.accepter.received[stream.number]?.count == total)
     }
 

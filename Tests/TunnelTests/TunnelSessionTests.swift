@@ -60,7 +60,7 @@ import Tunnel
         baggage.namespace = "shop"
         baggage.service = "web, \"1\""
         let asked = ConnectRequest(
-            authority: .address(socketAddress("[2001:db8::1]:443")), baggage: baggage,
+            authority: .address(socketAddress("[2001:db8::1]:443")), baggage: baggage.text,
             forwarded: Forwarded(client: socketAddress("192.0.2.1:5000"), host: "shop.example"),
             traceParent: TraceParent(traceID: 5, spanID: 6, isSampled: true))
         var seen: ConnectRequest?
@@ -210,7 +210,10 @@ import Tunnel
 
     @Test func `only the accepting side of our own limits says how many`() throws {
         let pair = try TunnelPair()
-        #expect(pair.dialler.session.streamCapacity == 100)
+        #expect(pair.dialler.session.streamCapacity == 200)
+        var limits = TunnelLimits()
+        limits.maxConcurrentStreams = 1000
+        #expect(try TunnelPair(accepting: limits).dialler.session.streamCapacity == 200)
     }
 
     @Test func `non-CONNECT and bad authorities are refused with their reason`() throws {

@@ -3,8 +3,8 @@ import Tunnel
 
 @Suite struct `A stream's window` {
     private let start = ContinuousClock.now
-    private let initial = 256 << 10
-    private let maximum = 4 << 20
+    private let initial = 16 * TunnelSession.maxPayload
+    private let maximum = 256 * TunnelSession.maxPayload
 
     /// Takes `count` bytes at `rate` bytes a second, in reads of 64 KiB; every decision is granted.
     private func run(_ window: inout WindowGrowth, _ count: Int, rate: Int, from now: inout ContinuousClock.Instant) {
@@ -22,16 +22,16 @@ import Tunnel
             sizes.append(size)
             window.resized(to: size)
         }
-        #expect(sizes == [512 << 10, 1 << 20, 2 << 20, 4 << 20])
+        #expect(sizes == [2, 4, 8, 16].map { $0 * initial })
         #expect(window.size == maximum)
     }
 
-    @Test(arguments: [(100_000, 256 << 10), (3_000_000, 512 << 10), (10_000_000, 2 << 20), (100_000_000, 4 << 20)])
-    func `is what its rate needs in a quarter of a second, at most twice off`(rate: Int, size: Int) {
+    @Test(arguments: [(100_000, 1), (3_000_000, 2), (10_000_000, 8), (100_000_000, 16)])
+    func `is what its rate needs in a quarter of a second, at most twice off`(rate: Int, times: Int) {
         var window = WindowGrowth(at: start)
         var now = start
         run(&window, 64 << 20, rate: rate, from: &now)
-        #expect(window.size == size)
+        #expect(window.size == times * initial)
     }
 
     @Test func `shrinks when less is taken, and no further than it began`() {

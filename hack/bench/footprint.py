@@ -25,15 +25,20 @@ def idle(bench, counts):
 
 def idle_of(bench, candidate, count):
     holders = [hold(bench, candidate, 64)]
-    before = {field: settled(lambda: candidate.memory(field)) for field in ("Rss", "Anonymous")}
+    before = memory_of_all(candidate)
     holders.append(hold(bench, candidate, count))
-    after = {field: settled(lambda: candidate.memory(field)) for field in ("Rss", "Anonymous")}
+    after = memory_of_all(candidate)
     for process in holders:
         bench.machines.end(process)
     time.sleep(1)
+    # Anonymous memory is the figure: pages of the program itself come and go meanwhile, in either direction.
     return {"connections": count, "rss_before_bytes": before["Rss"], "rss_after_bytes": after["Rss"],
-            "bytes_per_connection": (after["Rss"] - before["Rss"]) / count,
-            "anonymous_bytes_per_connection": (after["Anonymous"] - before["Anonymous"]) / count}
+            "bytes_per_connection": (after["Anonymous"] - before["Anonymous"]) / count,
+            "rss_bytes_per_connection": (after["Rss"] - before["Rss"]) / count}
+
+
+def memory_of_all(candidate):
+    return {"Anonymous": settled(lambda: candidate.memory("Anonymous")), "Rss": candidate.memory("Rss")}
 
 
 def hold(bench, candidate, count):

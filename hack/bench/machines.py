@@ -229,15 +229,15 @@ class Cgroup:
         return sum(memory_of(pid, field) for pid in self.pids())
 
 
-def settled(read):
-    """What `read` says once it has stopped to change by much, after five seconds at most."""
-    last = read()
-    for _ in range(10):
+def settled(read, seconds=8):
+    """What `read` says once it has not changed by much for that long, after 30 seconds at most: an agent gives memory back
+    a few seconds after it has become quiet."""
+    last, since, end = read(), time.monotonic(), time.monotonic() + 30
+    while time.monotonic() < min(since + seconds, end):
         time.sleep(0.5)
         now = read()
-        if abs(now - last) <= max(4096, now // 1000):
-            return now
-        last = now
+        if abs(now - last) > max(4096, now // 1000):
+            last, since = now, time.monotonic()
     return last
 
 

@@ -39,7 +39,7 @@ final class CapturedPod {
             (listeners, earlier, capture) = try found.namespace.perform {
                 let listeners = try PodSockets.openListeners()
                 let capture = try PodCapture()
-                var earlier = try EarlierConnections()
+                var earlier = try EarlierConnections(besides: listeners.count)
                 try capture.enrol(plan)
                 try? earlier.noteLate()
                 if wish.options.contains(.abortsOldInbound) { aborted = (try? earlier.abortInbound()) ?? 0 }

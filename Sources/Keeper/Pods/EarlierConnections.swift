@@ -15,7 +15,15 @@ struct EarlierConnections {
 
     /// Lists those of the namespace that the calling thread is in: what does not stay on the pod itself, and is not the
     /// agent's own.
-    init() throws(SystemError) {
+    ///
+    /// - Parameter listenerCount: listeners of the agent that are there already. A namespace with no other socket, as that of a
+    ///   pod that is about to start, has no connections, and to ask for them would cost ten times what its rules do.
+    init(besides listenerCount: Int) throws(SystemError) {
+        guard NamespaceSockets.tcpCount() != listenerCount else {
+            listeningPorts = []
+            isInbound = [:]
+            return
+        }
         let diagnosis = try SocketDiagnosis()
         let ports = try diagnosis.listeningPorts()
         listeningPorts = ports
@@ -45,6 +53,7 @@ struct EarlierConnections {
     /// Adds those that were made to the pod between the first look and the rules. Called in the same namespace, before
     /// the worker has the listeners: it cannot have opened any of them.
     mutating func noteLate() throws(SystemError) {
+        guard !listeningPorts.isEmpty else { return }
         for connection in try SocketDiagnosis().establishedConnections()
         where Self.isForeign(connection) && listeningPorts.contains(connection.local.port) {
             isInbound[Ends(local: connection.local, remote: connection.remote)] = true

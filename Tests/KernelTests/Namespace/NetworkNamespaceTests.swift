@@ -70,6 +70,21 @@ struct NetworkNamespaceTests {
         #expect(found?.path == "/proc/\(child.pid)/ns/net")
     }
 
+    @Test func `sockets are counted, each in its own namespace`() throws {
+        let other = TestNamespace(addresses: ["10.201.3.1/32"])
+        let namespace = try NetworkNamespace.open(path: other.path)
+        try namespace.perform {
+            #expect(NamespaceSockets.tcpCount() == 0)
+            let listener = try TCPSocket.make(.v4)
+            try listener.bind(to: socketAddress("10.201.3.1:7777"))
+            try listener.listen(backlog: 4)
+            #expect(NamespaceSockets.tcpCount() == 1)
+            let client = try TCPSocket.make(.v4)
+            try client.connect(to: socketAddress("10.201.3.1:7777"))
+            #expect(NamespaceSockets.tcpCount() == 3)
+        }
+    }
+
     @Test func `connections are listed and aborted`() throws {
         let other = TestNamespace(addresses: ["10.201.2.1/32"])
         let namespace = try NetworkNamespace.open(path: other.path)
