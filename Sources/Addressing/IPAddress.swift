@@ -68,6 +68,8 @@ package struct IPAddress: Hashable, Sendable {
     package var isMulticast: Bool { family == .v4 ? value >> 28 == 0xe : value >> 120 == 0xff }
 
     /// 127.0.0.1.
+    /// `0.0.0.0`: no address in particular.
+    package static let unspecified = IPAddress(v4: 0)
     package static let loopbackV4 = IPAddress(v4: 0x7f00_0001)
     /// ::1.
     package static let loopbackV6 = IPAddress(v6: 1)

@@ -3,10 +3,14 @@
 /// Confined to the loop that owns the pool.
 @safe package struct ByteQueue: ~Copyable {
     private let pool: BufferPool
-    private var blocks: [Block] = []
-    private var head = 0
-    /// Bytes that wait.
-    package private(set) var count = 0
+    /// Nil while nothing waits, as with nearly every connection at nearly every moment.
+    private var store: Store?
+
+    private final class Store {
+        var blocks: [Block] = []
+        var head = 0
+        var count = 0
+    }
 
     private final class Block {
         var buffer: ByteBuffer
@@ -17,42 +21,49 @@
         self.pool = pool
     }
 
-    package var isEmpty: Bool { count == 0 }
+    /// Bytes that wait.
+    package var count: Int { store?.count ?? 0 }
+
+    package var isEmpty: Bool { store == nil }
 
     /// Takes all of `bytes` from `start` on.
     package mutating func append(_ bytes: RawSpan, from start: Int = 0) {
+        guard start < bytes.byteCount else { return }
+        let store = store ?? Store()
+        self.store = store
         var offset = start
         while offset < bytes.byteCount {
             let rest = bytes.extracting(droppingFirst: offset)
-            let taken = blocks.last.map { $0.buffer.append(rest) } ?? 0
-            if taken == 0 { blocks.append(Block(pool.makeBuffer())) }
+            let taken = store.blocks.last.map { $0.buffer.append(rest) } ?? 0
+            if taken == 0 { store.blocks.append(Block(pool.makeBuffer())) }
             offset += taken
-            count += taken
+            store.count += taken
         }
     }
 
     /// Calls `body` with the bytes at the front, those of one block; empty if nothing waits.
     package borrowing func withFront<R>(_ body: (RawSpan) -> R) -> R {
-        guard head < blocks.count else { return body(RawSpan()) }
-        return blocks[head].buffer.withReadable(body)
+        guard let store, store.head < store.blocks.count else { return body(RawSpan()) }
+        return store.blocks[store.head].buffer.withReadable(body)
     }
 
     /// Drops `count` bytes from the front.
     package mutating func consume(_ count: Int) {
-        var rest = min(max(0, count), self.count)
-        self.count -= rest
-        while rest > 0, head < blocks.count {
-            let taken = min(rest, blocks[head].buffer.readableCount)
-            blocks[head].buffer.consume(taken)
+        guard let store else { return }
+        var rest = min(max(0, count), store.count)
+        store.count -= rest
+        while rest > 0, store.head < store.blocks.count {
+            let block = store.blocks[store.head]
+            let taken = min(rest, block.buffer.readableCount)
+            block.buffer.consume(taken)
             rest -= taken
-            if blocks[head].buffer.isEmpty { head += 1 }
+            if block.buffer.isEmpty { store.head += 1 }
         }
-        if self.count == 0 {
-            blocks = []
-            head = 0
-        } else if head > 16 {
-            blocks.removeFirst(head)
-            head = 0
+        if store.count == 0 {
+            self.store = nil
+        } else if store.head > 16 {
+            store.blocks.removeFirst(store.head)
+            store.head = 0
         }
     }
 }

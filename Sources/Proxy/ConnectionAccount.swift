@@ -33,6 +33,49 @@ struct ConnectionAccount {
         }
     }
 
+    // Parts of the record, for which not all of it is made.
+
+    /// Where the client connected to; nil if nobody noted it.
+    var requested: SocketAddress? { place.requested }
+
+    /// What is at the other end, as far as known.
+    var destination: SocketAddress? { place.destination.address }
+
+    /// Who is there.
+    var destinationWorkload: WorkloadUID? { place.destination.workload }
+
+    /// The client addressed a service.
+    var isToService: Bool { place.service != nil }
+
+    /// How it is carried.
+    var security: ConnectionRecord.Security { place.security }
+
+    /// Where the client is.
+    var client: SocketAddress? {
+        switch storage {
+        case .whole(let box): box.record.source.address
+        case .packed(let packed): packed.client
+        }
+    }
+
+    /// When it began.
+    var openedAt: Moment {
+        switch storage {
+        case .whole(let box): box.record.openedAt
+        case .packed(let packed): packed.openedAt
+        }
+    }
+
+    /// The record without what is its own.
+    private var place: ConnectionRecord {
+        _read {
+            switch storage {
+            case .whole(let box): yield box.record
+            case .packed(let packed): yield packed.common
+            }
+        }
+    }
+
     private mutating func change(_ body: (inout ConnectionRecord) -> Void) {
         switch storage {
         case .whole(let box): box.change(body)

@@ -101,10 +101,12 @@ package final class ConnectionJournal: Sendable {
         guard let known else {
             return ConnectionHandles(counters: metrics.opened(record), edge: edges.opened(record))
         }
-        let now = record.openedAt.secondsSince1970
+        let isCounted = known.counters.openedAgain()
+        let isListed = known.edge.openedAgain(record.security, at: record.openedAt.secondsSince1970)
+        if isCounted, isListed { return known }
         return ConnectionHandles(
-            counters: known.counters.openedAgain() ? known.counters : metrics.opened(record),
-            edge: known.edge.openedAgain(record.security, at: now) ? known.edge : edges.opened(record))
+            counters: isCounted ? known.counters : metrics.opened(record),
+            edge: isListed ? known.edge : edges.opened(record))
     }
 
     func carried(
@@ -139,10 +141,15 @@ package final class ConnectionJournal: Sendable {
     }
 }
 
-/// What an open connection counts with.
-struct ConnectionHandles {
+/// What an open connection counts with; the same for all of one kind.
+final class ConnectionHandles {
     let counters: ConnectionCounters
     let edge: EdgeHandle
+
+    init(counters: ConnectionCounters, edge: EdgeHandle) {
+        self.counters = counters
+        self.edge = edge
+    }
 }
 
 extension Reason {

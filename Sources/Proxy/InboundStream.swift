@@ -19,13 +19,8 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
 
     let id: UInt64
     private let stream: TunnelStream
-    private let authority: Authority?
     let pod: LocalPod
     let proxy: ProxyLoop
-    /// The TLS peer's address: what the application sees as its client.
-    private let clientAddress: ClientAddress
-    /// The address that the tunnel came in on.
-    private let localAddress: IPAddress
     private var phase = Phase.over
     private var isOver = false
     var account: ConnectionAccount
@@ -37,11 +32,8 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
     ) {
         id = proxy.nextConnectionID()
         self.stream = stream
-        authority = request?.authority
         self.pod = pod
         self.proxy = proxy
-        self.clientAddress = clientAddress
-        self.localAddress = localAddress
         let peer = proxy.snapshot.workload(at: clientAddress.address.ip)
         account = ConnectionAccount(
             ConnectionRecord(
@@ -73,7 +65,7 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
             return refuse(refusal.reason, refusal.detail, status: RequestRefusal.status(for: refusal.reason))
         }
         let connect = SocketConnect(
-            to: destination, from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: localAddress),
+            to: destination, from: SocketConnect.visibleSource(of: clientIP, at: destination.ip),
             isWithinNode: true, timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
         phase = .connecting(connect)
         connect.start(with: pod.stock)
@@ -84,12 +76,16 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
         refuse(reason, detail, status: 400)
     }
 
-    /// Only the port is taken from the authority.
-    private var destination: SocketAddress { SocketAddress(localAddress, authority?.port ?? 0) }
+    /// The address that the tunnel came in on; only the port is taken from the authority.
+    private var destination: SocketAddress { account.destination ?? SocketAddress(.unspecified, 0) }
+
+    /// The TLS peer's address: what the application sees as its client.
+    private var clientIP: IPAddress { account.client?.ip ?? .unspecified }
 
     var facts: ConnectionFacts {
-        ConnectionFacts(
-            source: stream.peerIdentity, sourceAddress: clientAddress.address.ip, destinationAddress: localAddress,
+        let destination = destination
+        return ConnectionFacts(
+            source: stream.peerIdentity, sourceAddress: clientIP, destinationAddress: destination.ip,
             destinationPort: destination.port)
     }
 

@@ -12,7 +12,6 @@ extension OutboundConnection: TunnelStreamHandler {
     /// Begins on `route`, by whichever way leads to its endpoint.
     func open(_ route: TunnelRoute, from source: Workload) {
         tried.insert(route.endpoint.uid)
-        endpoint = route.endpoint.uid
         account.routed(route, hostname: proxy.hostname(of: route.service))
         startTimer()
         openOnThisNode(route, from: source)
@@ -121,8 +120,8 @@ extension OutboundConnection: TunnelStreamHandler {
     /// Tries another endpoint of the service, if there is one; the reason of the last attempt stands otherwise.
     private func retry(_ reason: Reason, _ detail: String) {
         if let endpoint { proxy.load.failed(to: endpoint) }
-        guard account.record.service != nil, tried.count < Self.mostAttempts, let source = pod.workload,
-            started.duration(to: proxy.now) < proxy.settings.connect,
+        guard account.isToService, tried.count < Self.mostAttempts, let source = pod.workload,
+            account.openedAt.instant.duration(to: proxy.now) < proxy.settings.connect,
             case .tunnel(let next) = proxy.route(to: destination, from: source, excluding: tried),
             !tried.contains(next.endpoint.uid)
         else { return refuse(reason, detail) }

@@ -28,16 +28,12 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
 
     let id: UInt64
     let client: StreamSocket
-    let clientAddress: ClientAddress
-    let destination: OriginalDestination
     let pod: LocalPod
     let proxy: ProxyLoop
-    let started: ContinuousClock.Instant
     var phase = Phase.over
     var isOver = false
     /// Runs while a way into the mesh is being opened.
     private var openingTimer: TimerID?
-    var endpoint: WorkloadUID?
     var tried: Set<WorkloadUID> = []
     /// What the client said before there was an answer.
     var early = EarlyBytes()
@@ -49,11 +45,8 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
     ) {
         id = proxy.nextConnectionID()
         self.client = client
-        self.clientAddress = clientAddress
-        self.destination = destination
         self.pod = pod
         self.proxy = proxy
-        started = proxy.now
         account = ConnectionAccount(
             ConnectionRecord(
                 id: id, direction: .outbound, security: .plaintext,
@@ -62,6 +55,17 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
             sharing: proxy.patterns)
         account.requested(destination)
     }
+
+    // What its account knows is not kept twice: thousands of connections are idle.
+
+    /// Where the application meant to connect to.
+    var destination: OriginalDestination { OriginalDestination(account.requested ?? SocketAddress(.unspecified, 0)) }
+
+    /// The pod's address, as the connection came.
+    var clientAddress: ClientAddress { ClientAddress(account.client ?? SocketAddress(.unspecified, 0)) }
+
+    /// Whose connections are counted for the balance: where a tunnel leads, or would.
+    var endpoint: WorkloadUID? { account.destinationWorkload }
 
     /// Routes the connection. Called once.
     func start() {
@@ -200,7 +204,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
 
     /// Whether the destination accepts it is decided there; here, whether its namespace may still leave the mesh.
     func reevaluate() {
-        guard account.record.security == .plaintext, let source = pod.record,
+        guard account.security == .plaintext, let source = pod.record,
             case .refused(.egressDenied, let detail) = proxy.route(to: destination, from: source, excluding: [])
         else { return }
         close(.policyChanged, "now refused: \(detail)")

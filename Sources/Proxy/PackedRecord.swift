@@ -17,7 +17,7 @@ final class RecordBox {
 struct PackedRecord {
     private let pattern: RecordBox
     private let id: UInt64
-    private let openedAt: Moment
+    let openedAt: Moment
     private let clientPort: UInt16?
     private let snapshotVersion: UInt64
 
@@ -44,12 +44,20 @@ struct PackedRecord {
     /// Whether nothing but what is their own differs.
     func sharesPattern(with other: PackedRecord) -> Bool { pattern === other.pattern }
 
+    /// What it shares with others.
+    var common: ConnectionRecord { _read { yield pattern.record } }
+
+    /// Where its client is.
+    var client: SocketAddress? {
+        pattern.record.source.address.map { SocketAddress($0.ip, clientPort ?? $0.port) }
+    }
+
     /// The whole record, as it was packed.
     var record: ConnectionRecord {
         var record = pattern.record
         record.id = id
         record.openedAt = openedAt
-        record.source.address = record.source.address.map { SocketAddress($0.ip, clientPort ?? $0.port) }
+        record.source.address = client
         record.snapshotVersion = snapshotVersion
         return record
     }

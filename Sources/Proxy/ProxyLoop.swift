@@ -32,7 +32,9 @@ package final class ProxyLoop {
     var pods: [WorkloadUID: LocalPod] = [:]
     var connections: [UInt64: any ProxiedConnection] = [:]
     let patterns = RecordPatterns()
-    /// Begins with the time, so that an id of a worker that has ended never names another connection.
+    /// Begins with the time, so that an id of a worker that has ended never names another connection, and goes on by
+    /// chance, so that two nodes whose workers began in one second do not share ids: half of a second's numbers is left
+    /// for those that are used up before the next second.
     private var connectionCount: UInt64
     var enrolmentCount: UInt64 = 0
     var isDraining = false
@@ -74,7 +76,7 @@ package final class ProxyLoop {
         self.limits = limits
         self.balance = balance
         seat = balance.join(loop)
-        connectionCount = UInt64(clamping: wallClock()) << 24
+        connectionCount = UInt64(clamping: wallClock()) << 24 | .random(in: 0..<1 << 23)
         memory = MemoryShare(of: limits.memory)
         order = orderSockets
         resources = LoopResources(loop: loop, windows: limits.windows)

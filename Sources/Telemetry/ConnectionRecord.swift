@@ -27,7 +27,7 @@ package struct ConnectionRecord: Hashable, Sendable {
         case plaintext = "plaintext"
     }
 
-    /// Unique while the process lives.
+    /// Names it on its node and, but for a chance in millions, in the mesh.
     package var id: UInt64
     package var direction: Direction
     package var security: Security

@@ -8,9 +8,9 @@ package struct EarlyBytes {
     package static let limit = 16 * 1024
 
     private var bytes: [UInt8] = []
-    private var sentCount = 0
+    private var sent: Int32 = 0
     /// Counts the streams that it was sent on.
-    private var attempt = 0
+    private var attempt: Int32 = 0
     /// The client has said all, and ended with FIN.
     package private(set) var hasEnded = false
 
@@ -25,6 +25,11 @@ package struct EarlyBytes {
     /// Nothing waits to be sent.
     package var isSent: Bool { sentCount == bytes.count }
 
+    private var sentCount: Int {
+        get { Int(sent) }
+        set { sent = Int32(clamping: newValue) }
+    }
+
     /// Bytes that may still be taken.
     var room: Int { hasEnded ? 0 : Self.limit - bytes.count }
 
@@ -37,7 +42,7 @@ package struct EarlyBytes {
     /// The next stream has had nothing of it.
     package mutating func beginAgain() {
         sentCount = 0
-        attempt += 1
+        attempt &+= 1
     }
 
     /// Gives what waits to `body`, which returns how many bytes it took; the same with those counted. To be called on a

@@ -8,28 +8,11 @@ package import Tunnel
 /// The tunnels that one loop dials, shared by the connections that fit: same source identity, same source address, same
 /// destination. Which session carries which stream is the `SessionPool`'s to say; this class does it.
 package final class TunnelPool: TunnelLinkOwner {
-    /// One connection that wants a stream.
-    private final class Waiter {
-        let key: PoolKey
-        let request: ConnectRequest
-        let stream: TunnelStream
-        let sockets: SocketStock
-        /// Sessions that it met and that were of no use.
-        var missed = 0
-
-        init(key: PoolKey, request: ConnectRequest, stream: TunnelStream, sockets: SocketStock) {
-            self.key = key
-            self.request = request
-            self.stream = stream
-            self.sockets = sockets
-        }
-    }
-
     private let resources: LoopResources
     private let identities: LoopIdentities
     private let wallClock: () -> Int64
     private var pool = SessionPool()
-    private var waiters: [Int: Waiter] = [:]
+    private var waiters: [Int: TunnelWaiter] = [:]
     private var lastWaiter = 0
     private var links: [SessionID: TunnelLink] = [:]
     private var sessions: [ObjectIdentifier: SessionID] = [:]
@@ -37,9 +20,6 @@ package final class TunnelPool: TunnelLinkOwner {
     private var isDraining = false
     /// How long streams of a peer run on that is not trusted any more.
     private let grace: Duration
-
-    /// Sessions that one stream may meet and find of no use before it fails.
-    private static let mostMisses = 3
 
     /// Streams that a session gets before its peer has said how many it takes, a round trip after the handshake: what is
     /// beyond its limit it would refuse.
@@ -68,26 +48,22 @@ package final class TunnelPool: TunnelLinkOwner {
         _ key: PoolKey, _ request: ConnectRequest, sockets: SocketStock, handler: any TunnelStreamHandler
     ) -> TunnelStream {
         let stream = TunnelStream(handler: handler, resources: resources)
-        lastWaiter += 1
-        let number = lastWaiter
-        let waiter = Waiter(key: key, request: request, stream: stream, sockets: sockets)
-        place(waiter, number)
+        place(TunnelWaiter(key: key, request: request, stream: stream, sockets: sockets, pool: self))
         return stream
     }
 
-    private func place(_ waiter: Waiter, _ number: Int) {
-        switch pool.streamWanted(waiter.key, waiter: number) {
+    /// Gives it a place in a session, or lets it wait for one.
+    private func place(_ waiter: TunnelWaiter) {
+        lastWaiter += 1
+        waiter.number = lastWaiter
+        waiter.stream.waiter = waiter
+        switch pool.streamWanted(waiter.key, waiter: waiter.number) {
         case .use(let session): start(waiter, on: session)
         case .dial(let session):
-            wait(waiter, number)
+            waiters[waiter.number] = waiter
             dial(session, waiter.key, with: waiter.sockets)
-        case .wait: wait(waiter, number)
+        case .wait: waiters[waiter.number] = waiter
         }
-    }
-
-    private func wait(_ waiter: Waiter, _ number: Int) {
-        waiters[number] = waiter
-        waiter.stream.onAbandoned = { [weak self] in self?.abandoned(number) }
     }
 
     /// Tunnels that are open or being dialled.
@@ -130,9 +106,10 @@ package final class TunnelPool: TunnelLinkOwner {
         for link in Array(links.values) { link.review(identities, at: now, grace: grace) }
     }
 
-    private func abandoned(_ number: Int) {
-        guard let waiter = waiters.removeValue(forKey: number) else { return }
-        pool.waiterLeft(waiter.key, waiter: number)
+    /// Nobody wants its stream any more.
+    func abandoned(_ waiter: TunnelWaiter) {
+        guard waiters.removeValue(forKey: waiter.number) != nil else { return }
+        pool.waiterLeft(waiter.key, waiter: waiter.number)
     }
 
     // MARK: Doing what the pool says
@@ -162,33 +139,24 @@ package final class TunnelPool: TunnelLinkOwner {
         start(waiter, on: session)
     }
 
-    private func start(_ waiter: Waiter, on session: SessionID) {
+    private func start(_ waiter: TunnelWaiter, on session: SessionID) {
+        waiter.session = session
         do {
             guard let link = links[session] else { throw TunnelError(.cannotOpenStream, "the session is gone") }
             try link.open(waiter.stream, waiter.request)
-            waiter.stream.onUnprocessed = { [weak self] in self?.missed(session, waiter) ?? false }
         } catch {
             // The session has become unusable since the pool was told of it last: ask for another.
             pool.goAwayReceived(session)
             perform(pool.streamClosed(session))
-            again(waiter)
+            place(waiter)
         }
     }
 
-    /// The peer went, or said that it goes, before it looked at the stream: another session is as good, and nothing of
-    /// the connection was lost. False if that has happened too often.
-    private func missed(_ session: SessionID, _ waiter: Waiter) -> Bool {
-        guard waiter.missed < Self.mostMisses else { return false }
-        waiter.missed += 1
+    /// Its session was of no use: another is.
+    func missed(_ waiter: TunnelWaiter) {
         // One that refused a stream for its number goes on with the others.
-        if links[session]?.takesMore != true { pool.goAwayReceived(session) }
-        again(waiter)
-        return true
-    }
-
-    private func again(_ waiter: Waiter) {
-        lastWaiter += 1
-        place(waiter, lastWaiter)
+        if let session = waiter.session, links[session]?.takesMore != true { pool.goAwayReceived(session) }
+        place(waiter)
     }
 
     // MARK: Dialling

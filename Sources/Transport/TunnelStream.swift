@@ -148,7 +148,7 @@ package final class TunnelStream {
         if let link, let id {
             link.reset(id, token: token)
         } else {
-            onAbandoned?()
+            waiter?.abandoned()
         }
         release()
     }
@@ -157,8 +157,7 @@ package final class TunnelStream {
     package func release() {
         handler = nil
         isRelaying = false
-        onAbandoned = nil
-        onUnprocessed = nil
+        waiter = nil
         link = nil
         id = nil
         early.consume(early.count)
@@ -169,19 +168,14 @@ package final class TunnelStream {
     /// The tunnel has noted that the stream waits for room in the outgoing buffer.
     var isWaitingForRoom = false
 
-    /// Called if the stream is given up before it has a tunnel.
-    var onAbandoned: (() -> Void)?
-
-    /// Asked once the tunnel is of no use to the stream before the peer answered, when nothing was sent on it: true if
-    /// it gets another.
-    var onUnprocessed: (() -> Bool)?
+    /// Who looks for a tunnel for it, until the peer has answered; nil for a stream that a peer opened.
+    var waiter: TunnelWaiter?
 
     func opened(on link: TunnelLink, as id: StreamID, token: Int) {
         self.link = link
         self.id = id
         self.token = token
         peerIdentity = link.peerIdentity
-        onAbandoned = nil
         hasSent = false
         handler?.streamOpened(self)
     }
@@ -198,7 +192,7 @@ package final class TunnelStream {
 
     func accepted() {
         isAnswered = true
-        onUnprocessed = nil
+        waiter = nil
         handler?.streamAccepted()
     }
 
@@ -236,12 +230,11 @@ package final class TunnelStream {
     /// - Parameter isCertain: the peer says that it did not; otherwise it may have passed on what was sent.
     func unprocessed(_ failure: TunnelFailure, isCertain: Bool) {
         if isCertain { hasSent = false }
-        guard !isAnswered, !hasSent, handler != nil, let onUnprocessed else { return lost(failure) }
-        self.onUnprocessed = nil
+        guard !isAnswered, !hasSent, handler != nil, let waiter else { return lost(failure) }
         link = nil
         id = nil
         isWaitingForRoom = false
-        if !onUnprocessed() { lost(failure) }
+        if !waiter.missed() { lost(failure) }
     }
 
     /// What was sent may have reached the application: then nobody may send it again.

@@ -130,7 +130,9 @@ extension OnTwoNodes {
             #expect(then.report["earlier"]["connection"]["id"].text == id)
             #expect(then.report["reason"].text == "NO_ALLOW_MATCH")
             try eventually("node a knows where to ask") {
-                try complaint("--id", id).errors.contains("node-b: ask there")
+                let answer = try complaint("--id", id)
+                guard answer.errors.contains("node-b: ask there") else { throw CommandFailed(description: answer.errors) }
+                return true
             }
             mesh.manifests.remove("policy.yaml")
             try eventually("it would be allowed now") { try explain("--id", id, on: .b).status == 0 }

@@ -73,6 +73,16 @@ private final class Scene: @unchecked Sendable {
 }
 
 @Suite struct `The data path of a loop` {
+    @Test func `workers that begin in one second number their connections apart, and upwards`() throws {
+        let scenes = try (0..<8).map { _ in try Scene() }
+        let ids = try scenes.map { scene in
+            try scene.test.on { [scene.proxy.nextConnectionID(), scene.proxy.nextConnectionID()] }
+        }
+        #expect(Set(ids.flatMap { $0 }).count == 16)
+        // What is left of the second's numbers is half of them.
+        for pair in ids { #expect(pair[1] == pair[0] + 1 && pair[1] < 1 << 23 + 2) }
+    }
+
     @Test func `judges connections again only if the policies or the pod's own list changed`() throws {
         let scene = try Scene()
         let connection = Judged()
