@@ -67,9 +67,9 @@ package struct IPAddress: Hashable, Sendable {
     /// 224.0.0.0/4 or ff00::/8.
     package var isMulticast: Bool { family == .v4 ? value >> 28 == 0xe : value >> 120 == 0xff }
 
-    /// 127.0.0.1.
-    /// `0.0.0.0`: no address in particular.
+    /// 0.0.0.0: no address in particular.
     package static let unspecified = IPAddress(v4: 0)
+    /// 127.0.0.1.
     package static let loopbackV4 = IPAddress(v4: 0x7f00_0001)
     /// ::1.
     package static let loopbackV6 = IPAddress(v6: 1)
