@@ -3,7 +3,8 @@
 
 usage: compare.py SUBJECTS COUNTS THRESHOLDS show|check|update
 
-SUBJECTS is the list that MicroCounted prints, COUNTS a directory with one callgrind file per subject. Exit status of
+SUBJECTS is the list that MicroCounted prints, COUNTS a directory with two callgrind files per subject,
+of one run (NAME.once) and of one with twice as many iterations (NAME.twice). Exit status of
 `check`: 0 nothing grew beyond the tolerance, 1 something did or has no threshold.
 """
 
@@ -19,8 +20,8 @@ ALLOCATION_TOLERANCE = 0.25
 ALLOCATORS = {"malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"}
 
 
-def read_counts(path, iterations):
-    """Instructions and allocations of one iteration, from the file of one run."""
+def read_counts(path):
+    """Instructions and calls of allocators in the file of one run; the calls are also those from before counting began."""
     instructions = allocations = 0
     callee = ""
     for line in path.read_text(errors="replace").splitlines():
@@ -32,9 +33,15 @@ def read_counts(path, iterations):
             allocations += int(line[6:].split()[0])
     if instructions == 0:
         sys.exit(f"compare.py: {path.name}: nothing was counted")
+    return instructions, allocations
+
+
+def counts_of(directory, name, iterations):
+    """Instructions and allocations of one iteration."""
+    once, twice = (read_counts(directory / f"{name}.{often}") for often in ("once", "twice"))
     return {
-        "instructions": round(instructions / iterations, 1),
-        "allocations": round(allocations / iterations, 2),
+        "instructions": round((twice[0] - once[0]) / iterations, 1),
+        "allocations": round((twice[1] - once[1]) / iterations, 2),
     }
 
 
@@ -64,7 +71,7 @@ def main():
     print(f"  {'per iteration':<18}{'instructions':>14}{'committed':>12}{'allocations':>13}{'committed':>11}")
     for line in subjects_path.read_text().splitlines():
         name, iterations, summary = line.split("\t")
-        counts = read_counts(counts_path / name, int(iterations))
+        counts = counts_of(counts_path, name, int(iterations))
         threshold = thresholds.get(name)
         is_fine, words = verdict(counts, threshold)
         mark = " " if mode != "check" else "✓" if is_fine else "✗"

@@ -1,8 +1,9 @@
 import Foundation
 import MicroSubjects
 
-/// Runs one subject so many times as it says, for a tool that counts instructions between entry and exit of
-/// `countedIterations`. Without a name it lists the subjects: name, iterations and summary, separated by tabs.
+/// Runs one subject so many times as it says, or with `twice` behind its name twice as often, for a tool that counts
+/// instructions between entry and exit of `countedIterations`. Without a name it lists the subjects: name, iterations and
+/// summary, separated by tabs.
 @main
 enum Counted {
     static func main() {
@@ -15,7 +16,8 @@ enum Counted {
             let run = try subject.prepare()
             // Collections reach the sizes that they keep, and what is made once is made.
             try run(subject.iterations / 10)
-            try countedIterations(subject.iterations, run)
+            let isTwice = CommandLine.arguments.dropFirst(2).first == "twice"
+            try countedIterations(isTwice ? 2 * subject.iterations : subject.iterations, run)
         } catch {
             fail("\(name): \(error)")
         }

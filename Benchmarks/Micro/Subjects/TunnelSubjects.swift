@@ -17,7 +17,7 @@ extension Subject {
     private static func roundTrips(_ wire: TunnelWire) throws -> (Int) throws -> Void {
         let request = ConnectRequest(
             authority: .address(SocketAddress(SampleMesh.workloadAddress(2), 8080)),
-            baggage: Baggage(try SampleMesh.workload(1)))
+            baggage: Baggage(try SampleMesh.workload(1)).text)
         let payload = [UInt8](repeating: 0x61, count: 200)
         return { count in
             for _ in 0..<count { try wire.roundTrip(request, payload) }
