@@ -92,7 +92,8 @@ extension HTTP2Session {
 
     private func flushSpill(into buffer: inout ByteBuffer) -> Bool {
         guard !output.spill.isEmpty else { return true }
-        let appended = unsafe buffer.append(output.spill.span.bytes)
+        let spill = output.spill
+        let appended = unsafe buffer.append(spill.span.bytes)
         output.spill.removeFirst(appended)
         return output.spill.isEmpty
     }

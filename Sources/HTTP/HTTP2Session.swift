@@ -22,10 +22,12 @@ internal import CNghttp2
     package let role: Role
     let limits: HTTP2Limits
     let session: OpaquePointer
-    var streams = StreamTable()
-    var events = EventQueue()
-    var input = InputState()
-    var output = OutputState()
+    // Objects, as the compiler proves of more accesses to their parts that they cannot overlap; what it cannot prove is
+    // checked at run time, which is a third of a stream's instructions.
+    let streams = StreamTable()
+    let events = EventQueue()
+    let input = InputState()
+    let output = OutputState()
     /// Frames that matter for flood limits; the caller takes them and sets them to zero.
     package var counts = FrameCounts()
     /// Why the session is dead, if it is: nothing is received any more and only a GOAWAY is still sent.
@@ -102,15 +104,15 @@ internal import CNghttp2
 }
 
 /// Events in the order in which they happened.
-struct EventQueue {
+final class EventQueue {
     private var events: ContiguousArray<HTTP2Event> = []
     private var next = 0
 
     var isEmpty: Bool { next == events.count }
 
-    mutating func append(_ event: HTTP2Event) { events.append(event) }
+    func append(_ event: HTTP2Event) { events.append(event) }
 
-    mutating func popFirst() -> HTTP2Event? {
+    func popFirst() -> HTTP2Event? {
         guard next < events.count else {
             if next > 0 {
                 events.removeAll(keepingCapacity: true)
@@ -124,7 +126,7 @@ struct EventQueue {
 }
 
 /// What belongs to the span that was received last.
-@safe struct InputState {
+@safe final class InputState {
     /// First byte of the span while it is being received.
     var base: UnsafeRawPointer?
     /// Header fields of all blocks in the span.
@@ -145,7 +147,7 @@ struct EventQueue {
 }
 
 /// What is on its way out.
-@safe struct OutputState {
+@safe final class OutputState {
     /// Control bytes that did not fit into the caller's buffer.
     var spill: [UInt8] = []
     /// Payload that waits for its headers.

@@ -34,14 +34,14 @@ struct StreamSlot {
 }
 
 /// The streams of one session in slots that are used again.
-struct StreamTable {
+final class StreamTable {
     private(set) var slots: ContiguousArray<StreamSlot> = []
     private var free: ContiguousArray<Int32> = []
     /// Streams that the library has not closed.
     var openCount = 0
     var blockedCount = 0
 
-    mutating func add(number: Int32, token: Int) -> StreamID {
+    func add(number: Int32, token: Int) -> StreamID {
         var slot = StreamSlot()
         slot.number = number
         slot.token = token
@@ -73,7 +73,7 @@ struct StreamTable {
         _modify { yield &slots[index] }
     }
 
-    mutating func setBlocked(_ isBlocked: Bool, at index: Int) {
+    func setBlocked(_ isBlocked: Bool, at index: Int) {
         guard slots[index].flags.contains(.blocked) != isBlocked else { return }
         if isBlocked {
             slots[index].flags.insert(.blocked)
@@ -84,7 +84,7 @@ struct StreamTable {
         }
     }
 
-    mutating func release(_ index: Int) {
+    func release(_ index: Int) {
         setBlocked(false, at: index)
         slots[index] = StreamSlot()
         free.append(Int32(truncatingIfNeeded: index))
