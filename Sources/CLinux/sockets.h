@@ -8,7 +8,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -16,6 +18,18 @@ extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 
 static inline int mn_accept4(int fd, struct sockaddr *address, socklen_t *length) {
     return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* A pipe that never blocks and asks for `size` bytes of room (fcntl(2), F_SETPIPE_SZ); it may get less. */
+static inline int mn_pipe(int ends[2], int size) {
+    if (syscall(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK) < 0) return -1;
+    fcntl(ends[1], 1031 /* F_SETPIPE_SZ */, size);
+    return 0;
+}
+
+/* Moves bytes between a pipe and a socket, inside of the kernel and without blocking on the pipe (splice(2)). */
+static inline ssize_t mn_splice(int from, int to, size_t count) {
+    return syscall(SYS_splice, from, NULL, to, NULL, count, 3u /* SPLICE_F_MOVE | SPLICE_F_NONBLOCK */);
 }
 
 /* Names the calling thread; the kernel keeps 15 bytes. */

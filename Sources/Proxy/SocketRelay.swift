@@ -6,6 +6,9 @@ internal import Transport
 ///
 /// Each direction ends on its own: FIN is passed on behind the bytes, and the relay ends when both have ended. A
 /// reset of one side becomes a reset of the other. While one side does not take bytes the other is not read.
+///
+/// Little is copied, much goes through a pipe, inside of the kernel: a direction changes over when it has brought much at
+/// once, and back when it has brought little.
 final class SocketRelay: StreamSocketDelegate, EventHandler {
     private let resources: LoopResources
     private let client: StreamSocket
@@ -16,6 +19,19 @@ final class SocketRelay: StreamSocketDelegate, EventHandler {
     private var isQueued = false
     private var bytes = RelayedBytes()
     private var early: EarlyBytes
+    private var fromClient = Lane()
+    private var fromServer = Lane()
+
+    /// How one direction is carried.
+    private struct Lane {
+        /// Much comes at once.
+        var isBulk = false
+        /// What was read and not yet taken by the other side; nil if that is nothing.
+        var pipe: SplicePipe?
+    }
+
+    /// From how many bytes in one read on the next goes through a pipe, and below how many in a pipe no more.
+    private static let (much, little) = (64 * 1024, 16 * 1024)
 
     /// Takes over both open sockets. `start` makes it live.
     ///
@@ -33,6 +49,11 @@ final class SocketRelay: StreamSocketDelegate, EventHandler {
 
     /// What was carried so far.
     var relayed: RelayedBytes { bytes }
+
+    /// Bytes that were read and that nobody has taken yet.
+    var waitingCount: Int {
+        client.pendingCount + server.pendingCount + (fromClient.pipe?.count ?? 0) + (fromServer.pipe?.count ?? 0)
+    }
 
     func start() {
         client.redirect(to: self)
@@ -87,22 +108,20 @@ final class SocketRelay: StreamSocketDelegate, EventHandler {
     /// Moves what there is, up to this turn's share; true if `source` has ended.
     private func carry(from source: StreamSocket, to sink: StreamSocket) -> Bool {
         var share = 4
-        while source.mayRead, sink.pendingCount == 0, sink.isOpen {
+        while emptyPipe(from: source, to: sink), source.mayRead, sink.pendingCount == 0, sink.isOpen {
             guard share > 0 else {
                 queueForNextTurn()
                 return false
             }
             share -= 1
-            var buffer = resources.makeScratch()
-            switch source.read(into: &buffer) {
+            switch read(from: source, to: sink) {
             case .bytes(let count):
-                buffer.withReadable { _ = sink.send($0) }
                 account(count, from: source)
             case .wouldBlock:
                 return false
             case .endOfStream:
                 // Closing says FIN, too, once the other side has said all.
-                if !(hasEnded(sink) && source.pendingCount == 0 && sink.pendingCount == 0) { sink.finish() }
+                if !(hasEnded(sink) && waitingCount == 0) { sink.finish() }
                 return true
             case .failed:
                 end(.broken(source === client ? .clientReset : .serverReset))
@@ -110,6 +129,45 @@ final class SocketRelay: StreamSocketDelegate, EventHandler {
             }
         }
         return false
+    }
+
+    /// Sends what is in the pipe of that direction, and gives the pipe back; false if not all was taken.
+    private func emptyPipe(from source: StreamSocket, to sink: StreamSocket) -> Bool {
+        guard let pipe = lane(from: source).pipe else { return true }
+        sink.send(from: pipe)
+        guard pipe.count == 0 else { return false }
+        change(source) { $0.pipe = nil }
+        resources.pipes.giveBack(pipe)
+        return true
+    }
+
+    /// Reads once: into a pipe, or through memory to `sink`.
+    private func read(from source: StreamSocket, to sink: StreamSocket) -> ReadResult {
+        guard lane(from: source).isBulk, let pipe = resources.pipes.take() else {
+            var buffer = resources.makeScratch()
+            let result = source.read(into: &buffer)
+            if case .bytes(let count) = result {
+                buffer.withReadable { _ = sink.send($0) }
+                change(source) { $0.isBulk = count >= Self.much }
+            }
+            return result
+        }
+        let result = source.read(into: pipe)
+        guard case .bytes(let count) = result else {
+            resources.pipes.giveBack(pipe)
+            return result
+        }
+        change(source) { lane in
+            lane.pipe = pipe
+            lane.isBulk = count >= Self.little
+        }
+        return result
+    }
+
+    private func lane(from source: StreamSocket) -> Lane { source === client ? fromClient : fromServer }
+
+    private func change(_ source: StreamSocket, _ body: (inout Lane) -> Void) {
+        if source === client { body(&fromClient) } else { body(&fromServer) }
     }
 
     private func hasEnded(_ socket: StreamSocket) -> Bool {
@@ -131,13 +189,15 @@ final class SocketRelay: StreamSocketDelegate, EventHandler {
     }
 
     private func endIfDone() {
-        guard hasClientEnded, hasServerEnded, client.pendingCount == 0, server.pendingCount == 0 else { return }
+        guard hasClientEnded, hasServerEnded, waitingCount == 0 else { return }
         end(.finished)
     }
 
     private func end(_ end: RelayEnd) {
         guard let owner else { return }
         self.owner = nil
+        for pipe in [fromClient.pipe, fromServer.pipe] { if let pipe { resources.pipes.giveBack(pipe) } }
+        (fromClient, fromServer) = (Lane(), Lane())
         switch end {
         case .finished:
             client.close()

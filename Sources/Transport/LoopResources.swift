@@ -27,6 +27,9 @@ package final class LoopResources {
     /// What sealing adds to it: header, content type, tag.
     private static let sealing = 22
 
+    /// Pipes for what goes from one socket to another as it is.
+    package let pipes = PipePool()
+
     /// What the streams of all loops may be granted together.
     let windows: WindowBudget
 
@@ -50,6 +53,7 @@ package final class LoopResources {
     /// Frees the buffers that nobody has used since the last call.
     package func tidy() {
         for pool in [pendingPool, plaintextPool, ciphertextPool, scratchPool] { pool.tidy() }
+        pipes.tidy()
     }
 
     /// An empty buffer for use within one event.

@@ -139,6 +139,23 @@ package final class StreamSocket: EventHandler, TimerHandler {
         return noted(result, asked: total)
     }
 
+    /// As `read(into:)`, without copying: the bytes are in `pipe` then.
+    package func read(into pipe: SplicePipe) -> ReadResult {
+        if isAtEnd { return noted(.endOfStream, asked: 0) }
+        // Less than was asked for tells nothing here, so the next read finds out.
+        switch filled(pipe) {
+        case .bytes(let count): return noted(.bytes(count), asked: count)
+        case let other: return noted(other, asked: 0)
+        }
+    }
+
+    private func filled(_ pipe: SplicePipe) -> ReadResult {
+        switch socket {
+        case .some(let socket): pipe.fill(from: socket)
+        case .none: .endOfStream
+        }
+    }
+
     private func noted(_ result: ReadResult, asked: Int) -> ReadResult {
         switch result {
         case .bytes(let count):
@@ -214,6 +231,21 @@ package final class StreamSocket: EventHandler, TimerHandler {
         case .failed(let code):
             failSoon(code)
             return 0
+        }
+    }
+
+    /// Sends what is in `pipe`, as much as the peer takes now; `socketDrained` tells when it takes more.
+    package func send(from pipe: SplicePipe) {
+        guard phase == .open, !isFinishing, pending.isEmpty, mayWrite || !hasTriedToWrite else { return }
+        hasTriedToWrite = true
+        let total = pipe.count
+        _ = noteWritten(emptied(pipe), of: total)
+    }
+
+    private func emptied(_ pipe: SplicePipe) -> WriteResult {
+        switch socket {
+        case .some(let socket): pipe.empty(into: socket)
+        case .none: .wouldBlock
         }
     }
 

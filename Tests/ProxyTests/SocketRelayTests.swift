@@ -115,13 +115,48 @@ private final class RelayWorld: RelayOwner, @unchecked Sendable {
         defer { world.test.end() }
         let client = world.client
         let sent = Work { client.stream(48 << 20, seed: 1) }
-        try world.test.wait(for: "the server's side to be full") { (world.nearServer?.pendingCount ?? 0) > 0 }
+        try world.test.wait(for: "the server's side to be full") { (world.relay?.waitingCount ?? 0) > 0 }
         try world.test.on {
-            #expect((world.nearServer?.pendingCount ?? 0) <= 256 << 10)
-            #expect(world.resources.pendingPool.lentCount <= 5)
+            #expect((world.relay?.waitingCount ?? 0) <= 1 << 20)
+            #expect(world.resources.pendingPool.lentCount <= 17)
         }
         let result = world.server.digestAll()
         #expect(result.digest == (try sent.wait()))
-        try world.test.on { #expect(world.resources.pendingPool.lentCount == 0) }
+        try world.test.on {
+            #expect(world.resources.pendingPool.lentCount == 0)
+            #expect(world.resources.pipes.lentCount == 0)
+        }
+    }
+
+    @Test func `takes much through a pipe, and gives the pipe back`() throws {
+        let world = try RelayWorld()
+        defer { world.test.end() }
+        let (client, server) = (world.client, world.server)
+        let one = Work { client.stream(64 << 20, seed: 1) }
+        let two = Work { server.stream(64 << 20, seed: 2) }
+        try world.test.wait(for: "a pipe in use") { world.resources.pipes.lentCount > 0 }
+        let there = Work { server.digestAll() }
+        let back = client.digestAll()
+        #expect(try there.wait().digest == (try one.wait()))
+        #expect(back.digest == (try two.wait()))
+        #expect(try world.waitForEnd() == .finished)
+        #expect(world.bytes == RelayedBytes(sent: 64 << 20, received: 64 << 20))
+        try world.test.on { #expect(world.resources.pipes.lentCount == 0) }
+    }
+
+    @Test func `with bytes in its pipe is reset, and they go nowhere`() throws {
+        let world = try RelayWorld()
+        defer { world.test.end() }
+        let client = world.client
+        let sent = Work { client.stream(48 << 20, seed: 1) }
+        try world.test.wait(for: "bytes in a pipe") {
+            world.resources.pipes.lentCount > 0 && (world.relay?.waitingCount ?? 0) > 0
+        }
+        try world.test.on { world.relay?.abort() }
+        _ = try? sent.wait()
+        #expect(world.server.receiveAll().end == .reset)
+        try world.test.on { #expect(world.resources.pipes.lentCount == 0) }
+        // What the pool lends next is empty.
+        try world.test.on { #expect(world.resources.pipes.take()?.count == 0) }
     }
 }
