@@ -67,8 +67,7 @@ extension HTTP2Session {
 
     /// Lets the library frame the payload in place. Returns a negative status if it failed.
     private func emitPush() -> Int {
-        // Fails when the stream is queued already, which is as good.
-        _ = unsafe nghttp2_session_resume_data(session, output.push.stream)
+        offerData(of: unsafe output.push.stream, endsStream: false)
         while unsafe output.push.remaining > 0 {
             var bytes: UnsafePointer<UInt8>?
             let count = unsafe nghttp2_session_mem_send(session, &bytes)
@@ -135,6 +134,7 @@ extension HTTP2Session {
             let count = unsafe min(output.push.remaining, FrameSpace.maxPayload)
             guard count <= room else { return Int(NGHTTP2_ERR_DEFERRED.rawValue) }
             unsafe flags?.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
+            if unsafe count == output.push.remaining { unsafe flags?.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
             return count
         }
         if let index = slotIndex(number), streams[index].flags.contains(.finishing) {
@@ -174,6 +174,9 @@ extension HTTP2Session {
 
     private func headersSent(_ index: Int, endsStream: Bool) {
         streams[index].flags.insert(endsStream ? [.headersSent, .localFinished] : .headersSent)
+        if !endsStream, streams[index].flags.contains(.finishing) {
+            offerData(of: streams[index].number, endsStream: true)
+        }
         unblock(index)
         guard streams[index].flags.contains(.resetAfterResponse), !streams[index].flags.contains(.remoteFinished) else {
             return

@@ -12,10 +12,9 @@ extension HTTP2Session {
         guard role == .client, failure == nil, !hasReceivedGoAway else { return nil }
         let stream = streams.add(number: Int32.max, token: token)
         let index = Int(stream.slot)
-        var provider = unsafe Self.provider
         let number = unsafe Self.withFields(fields) { pointer, count in
-            unsafe nghttp2_submit_request(
-                session, nil, pointer, count, &provider, UnsafeMutableRawPointer(bitPattern: index + 1))
+            unsafe nghttp2_submit_headers(
+                session, Self.none, -1, nil, pointer, count, UnsafeMutableRawPointer(bitPattern: index + 1))
         }
         guard number > 0 else {
             streams.openCount -= 1
@@ -31,9 +30,8 @@ extension HTTP2Session {
     package func respond(_ stream: StreamID, _ fields: HeaderBlock, token: Int) {
         guard let index = answerable(stream) else { return }
         streams[index].token = token
-        var provider = unsafe Self.provider
         _ = unsafe Self.withFields(fields) { pointer, count in
-            unsafe nghttp2_submit_response(session, stream.number, pointer, count, &provider)
+            unsafe nghttp2_submit_headers(session, Self.none, stream.number, nil, pointer, count, nil)
         }
     }
 
@@ -69,7 +67,15 @@ extension HTTP2Session {
         else { return }
         streams[index].flags.insert(.finishing)
         streams.setBlocked(false, at: index)
-        _ = unsafe nghttp2_session_resume_data(session, stream.number)
+        offerData(of: stream.number, endsStream: true)
+    }
+
+    /// Lets the library pull payload or the end of a stream, once: it keeps nothing for a stream that says nothing. Fails
+    /// before HEADERS were sent, which for an end is done behind them.
+    func offerData(of number: Int32, endsStream: Bool) {
+        var provider = unsafe Self.provider
+        let flag = endsStream ? UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) : Self.none
+        _ = unsafe nghttp2_submit_data(session, flag, number, &provider)
     }
 
     /// Cuts `stream`; no event of it follows.

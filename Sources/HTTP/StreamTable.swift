@@ -22,15 +22,27 @@ struct StreamSlot {
         static let headersSent = Flags(rawValue: 256)
     }
 
+    // In few bytes, as a session keeps slots for hundreds of streams.
+
     /// The stream's number; 0 if the slot is free.
     var number: Int32 = 0
-    var token = -1
-    var flags: Flags = []
+    private var storedToken: Int32 = -1
     /// Where its header fields lie in the block of the last input.
     var firstField: Int32 = 0
     var fieldCount: Int32 = 0
+    var flags: Flags = []
+    private var storedStatus: UInt16 = 0
+
+    var token: Int {
+        get { Int(storedToken) }
+        set { storedToken = Int32(clamping: newValue) }
+    }
+
     /// Status of the response that is being received.
-    var status = 0
+    var status: Int {
+        get { Int(storedStatus) }
+        set { storedStatus = UInt16(clamping: newValue) }
+    }
 }
 
 /// The streams of one session in slots that are used again.

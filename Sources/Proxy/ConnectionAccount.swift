@@ -12,12 +12,13 @@ struct ConnectionAccount {
         case packed(PackedRecord)
     }
 
-    private var storage: Storage
     private let patterns: RecordPatterns
     private var handles: ConnectionHandles?
     /// Its place against the limits of its workload; left when it ends.
     private var admission: Admission?
     private var counted = RelayedBytes()
+    // Last, where what follows an account has room behind it.
+    private var storage: Storage
 
     /// - Parameter patterns: those of the connection's loop.
     init(_ record: ConnectionRecord, sharing patterns: RecordPatterns) {
@@ -34,6 +35,14 @@ struct ConnectionAccount {
     }
 
     // Parts of the record, for which not all of it is made.
+
+    /// The connection's number.
+    var id: UInt64 {
+        switch storage {
+        case .whole(let box): box.record.id
+        case .packed(let packed): packed.id
+        }
+    }
 
     /// Where the client connected to; nil if nobody noted it.
     var requested: SocketAddress? { place.requested }

@@ -16,7 +16,6 @@ final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate,
         case over
     }
 
-    let id: UInt64
     private let client: StreamSocket
     private let clientAddress: ClientAddress
     private let destination: OriginalDestination
@@ -30,7 +29,6 @@ final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate,
         client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod,
         proxy: ProxyLoop
     ) {
-        id = proxy.nextConnectionID()
         self.client = client
         self.clientAddress = clientAddress
         self.destination = destination
@@ -39,7 +37,7 @@ final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate,
         let peer = proxy.snapshot.workload(at: clientAddress.address.ip)
         account = ConnectionAccount(
             ConnectionRecord(
-                id: id, direction: .inbound, security: .plaintext,
+                id: proxy.nextConnectionID(), direction: .inbound, security: .plaintext,
                 source: PeerFacts(address: clientAddress.address, workload: peer, identity: nil),
                 destination: PeerFacts(address: destination.address, workload: pod.workload, identity: nil),
                 openedAt: proxy.moment),

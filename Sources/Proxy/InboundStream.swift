@@ -17,27 +17,25 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
         case over
     }
 
-    let id: UInt64
     private let stream: TunnelStream
     let pod: LocalPod
     let proxy: ProxyLoop
     private var phase = Phase.over
-    private var isOver = false
     var account: ConnectionAccount
+    private var isOver = false
 
     init(
         stream: TunnelStream, request: ConnectRequest?, clientAddress: ClientAddress, localAddress: IPAddress,
         pod: LocalPod,
         proxy: ProxyLoop
     ) {
-        id = proxy.nextConnectionID()
         self.stream = stream
         self.pod = pod
         self.proxy = proxy
         let peer = proxy.snapshot.workload(at: clientAddress.address.ip)
         account = ConnectionAccount(
             ConnectionRecord(
-                id: id, direction: .inbound, security: .mutualTLS,
+                id: proxy.nextConnectionID(), direction: .inbound, security: .mutualTLS,
                 source: Self.facts(of: peer, at: clientAddress, stream.peerIdentity, request?.baggage),
                 destination: PeerFacts(
                     address: SocketAddress(localAddress, request?.authority.port ?? 0), workload: pod.workload,
@@ -91,7 +89,7 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
 
     func connected(_ socket: StreamSocket) {
         stream.accept()
-        let relay = StreamRelay(socket: socket, stream: stream, role: .serverSocket, loop: proxy.loop, owner: self)
+        let relay = StreamRelay(socket: socket, stream: stream, role: .serverSocket, owner: self)
         phase = .relaying(relay)
         account.opened(in: proxy.journal)
         relay.start()

@@ -67,7 +67,7 @@ extension OutboundConnection: TunnelStreamHandler {
         // It stays where it is now, with thousands of others.
         tried = []
         let relay = StreamRelay(
-            socket: client, stream: stream, role: .clientSocket, early: early, loop: proxy.loop, owner: self)
+            socket: client, stream: stream, role: .clientSocket, early: early, owner: self)
         early = EarlyBytes()
         phase = .relayingStream(relay)
         if let endpoint { proxy.load.opened(to: endpoint) }

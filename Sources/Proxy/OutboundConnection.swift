@@ -26,30 +26,28 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
         case over
     }
 
-    let id: UInt64
     let client: StreamSocket
     let pod: LocalPod
     let proxy: ProxyLoop
     var phase = Phase.over
+    var tried: Set<WorkloadUID> = []
+    var account: ConnectionAccount
     var isOver = false
     /// Runs while a way into the mesh is being opened.
     private var openingTimer: TimerID?
-    var tried: Set<WorkloadUID> = []
     /// What the client said before there was an answer.
     var early = EarlyBytes()
-    var account: ConnectionAccount
 
     init(
         client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod,
         proxy: ProxyLoop
     ) {
-        id = proxy.nextConnectionID()
         self.client = client
         self.pod = pod
         self.proxy = proxy
         account = ConnectionAccount(
             ConnectionRecord(
-                id: id, direction: .outbound, security: .plaintext,
+                id: proxy.nextConnectionID(), direction: .outbound, security: .plaintext,
                 source: PeerFacts(address: clientAddress.address, workload: pod.workload, identity: nil),
                 destination: PeerFacts(address: destination.address), openedAt: proxy.moment),
             sharing: proxy.patterns)

@@ -16,16 +16,21 @@ final class RecordBox {
 /// a pattern. A record takes 1.2 KiB, most of it names; what is its own takes a twentieth of that.
 struct PackedRecord {
     private let pattern: RecordBox
-    private let id: UInt64
-    let openedAt: Moment
-    private let clientPort: UInt16?
+    let id: UInt64
     private let snapshotVersion: UInt64
+    /// Since the pattern's time.
+    private let openedAfterNanoseconds: Int64
+    /// In 32 bits, which last until 2106.
+    private let openedSecondsSince1970: UInt32
+    private let clientPort: UInt16
 
     /// - Parameter box: nobody else's; it may become a pattern.
     init(_ box: RecordBox, sharing patterns: RecordPatterns) {
         id = box.record.id
-        openedAt = box.record.openedAt
-        clientPort = box.record.source.address?.port
+        let sincePattern = patterns.noTime.instant.duration(to: box.record.openedAt.instant).components
+        openedAfterNanoseconds = sincePattern.seconds &* 1_000_000_000 &+ sincePattern.attoseconds / 1_000_000_000
+        openedSecondsSince1970 = UInt32(clamping: box.record.openedAt.secondsSince1970)
+        clientPort = box.record.source.address?.port ?? 0
         snapshotVersion = box.record.snapshotVersion
         box.record.id = 0
         box.record.openedAt = patterns.noTime
@@ -49,7 +54,14 @@ struct PackedRecord {
 
     /// Where its client is.
     var client: SocketAddress? {
-        pattern.record.source.address.map { SocketAddress($0.ip, clientPort ?? $0.port) }
+        pattern.record.source.address.map { SocketAddress($0.ip, clientPort) }
+    }
+
+    /// When it began, to the nanosecond.
+    var openedAt: Moment {
+        Moment(
+            instant: pattern.record.openedAt.instant.advanced(by: .nanoseconds(openedAfterNanoseconds)),
+            secondsSince1970: Int64(openedSecondsSince1970))
     }
 
     /// The whole record, as it was packed.

@@ -32,6 +32,8 @@ extension ProxiedConnection {
 }
 
 extension AccountedConnection {
+    var id: UInt64 { account.id }
+
     /// Takes its place against the limits of `workload`; why there is none, or nil.
     func admit(to pod: LocalPod, _ workload: Workload, peer: SPIFFEID?) -> (reason: Reason, detail: String)? {
         switch proxy.admit(to: pod, workload, peer: peer) {

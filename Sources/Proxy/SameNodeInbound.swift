@@ -27,7 +27,6 @@ final class SameNodeInbound: InboundConnection, SocketConnectOwner, TimerHandler
         case over
     }
 
-    let id: UInt64
     let pod: LocalPod
     let proxy: ProxyLoop
     /// The source pod's address: what the application sees as its client.
@@ -45,7 +44,6 @@ final class SameNodeInbound: InboundConnection, SocketConnectOwner, TimerHandler
         from client: SocketAddress, _ source: Workload, to destination: SocketAddress, of pod: LocalPod,
         proof: MutualProof, proxy: ProxyLoop, owner: any SameNodeOwner
     ) {
-        id = proxy.nextConnectionID()
         self.pod = pod
         self.proxy = proxy
         self.proof = proof
@@ -53,7 +51,7 @@ final class SameNodeInbound: InboundConnection, SocketConnectOwner, TimerHandler
         clientAddress = client
         self.destination = destination
         var record = ConnectionRecord(
-            id: id, direction: .inbound, security: .mutualTLS,
+            id: proxy.nextConnectionID(), direction: .inbound, security: .mutualTLS,
             source: PeerFacts(address: client, workload: source, identity: proof.sourceIdentity),
             destination: PeerFacts(
                 address: destination, workload: pod.workload, identity: proof.destinationIdentity),

@@ -8,9 +8,9 @@ package struct EarlyBytes {
     package static let limit = 16 * 1024
 
     private var bytes: [UInt8] = []
-    private var sent: Int32 = 0
+    private var sent: UInt16 = 0
     /// Counts the streams that it was sent on.
-    private var attempt: Int32 = 0
+    private var attempt: UInt16 = 0
     /// The client has said all, and ended with FIN.
     package private(set) var hasEnded = false
 
@@ -27,7 +27,7 @@ package struct EarlyBytes {
 
     private var sentCount: Int {
         get { Int(sent) }
-        set { sent = Int32(clamping: newValue) }
+        set { sent = UInt16(clamping: newValue) }
     }
 
     /// Bytes that may still be taken.

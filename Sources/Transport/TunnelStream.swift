@@ -23,31 +23,35 @@ package enum StreamSendResult: Hashable, Sendable {
 /// What the peer sends before a relay takes over (`redirect`) waits here, bounded by the stream's window, for no credit
 /// goes back: nothing of it is forwarded if the connection is refused in the end.
 package final class TunnelStream {
-    private var link: TunnelLink?
-    private(set) var id: StreamID?
-    private var token = 0
+    // The large ones first, so that there is no room between them: thousands of idle streams have them.
     private var handler: (any TunnelStreamHandler)?
     private var early: ByteQueue
+    private var link: TunnelLink?
+    /// Its window beyond the first, from when it takes much.
+    private var window: StreamWindow?
+    /// Who the peer is, from its verified certificate; nil until there is a tunnel.
+    package private(set) var peerIdentity: SPIFFEID?
+    /// Who looks for a tunnel for it, until the peer has answered; nil for a stream that a peer opened.
+    var waiter: TunnelWaiter?
+    private(set) var id: StreamID?
     private var isRelaying = false
     private var hasFinishedEarly = false
     private var isAnswered = false
     private var hasFinished = false
-    /// The peer ended its direction and takes nothing more; bytes that were thrown away since.
-    private var discarded: Int?
-    private var window: WindowGrowth
-    private var windowShare: WindowShare
     /// Payload was sent on the stream's present tunnel.
     private var hasSent = false
+    /// The tunnel has noted that the stream waits for room in the outgoing buffer.
+    var isWaitingForRoom = false
+    private var token: Int32 = 0
+    /// Bytes that the application took while the window was the first.
+    private var taken: Int32 = 0
+    /// The peer ended its direction and takes nothing more; bytes that were thrown away since.
+    private var discarded: Int32?
 
     init(handler: (any TunnelStreamHandler)?, resources: LoopResources) {
         self.handler = handler
-        window = WindowGrowth(at: resources.loop.now)
-        windowShare = WindowShare(of: resources.windows)
         early = ByteQueue(pool: resources.pendingPool)
     }
-
-    /// Who the peer is, from its verified certificate; nil until there is a tunnel.
-    package private(set) var peerIdentity: SPIFFEID?
 
     /// From now on tells `handler` of everything but payload and FIN, which wait for `redirect`.
     package func attend(_ handler: any TunnelStreamHandler) {
@@ -87,12 +91,12 @@ package final class TunnelStream {
         var scratch = resources.makeScratch()
         let result = StreamSendResult(socket.read(into: &scratch))
         guard case .bytes(let count) = result else { return result }
-        self.discarded = discarded + count
+        self.discarded = Int32(clamping: Int(discarded) + count)
         return .bytes(0)
     }
 
     /// Bytes that are read and thrown away, so that those under way to the application are not lost by a reset.
-    private static let mostDiscarded = 1 << 20
+    private static let mostDiscarded: Int32 = 1 << 20
 
     /// Sends what the windows take of `bytes`, by copying; `streamWritable` follows if that is not all. What a peer takes
     /// no more is thrown away.
@@ -122,31 +126,33 @@ package final class TunnelStream {
 
     /// Before credit is given for what was taken, or withheld.
     private func adaptWindow(to count: Int, _ link: TunnelLink, _ id: StreamID) {
-        windowShare.took(count)
-        guard let size = window.took(count, at: link.resources.loop.now),
-            windowShare.resize(to: window.extra(at: size))
-        else { return }
-        window.resized(to: size)
-        link.session.setStreamWindow(id, Int32(clamping: size))
+        if let window {
+            guard let size = window.took(count, at: link.resources.loop.now) else { return }
+            link.session.setStreamWindow(id, Int32(clamping: size))
+        } else {
+            taken = Int32(clamping: Int(taken) + count)
+            guard taken >= TunnelLimits().streamWindow / 2 else { return }
+            window = StreamWindow(at: link.resources.loop.now, of: link.resources.windows)
+        }
     }
 
     /// Answers 200.
     package func accept() {
         guard let link, let id else { return }
-        link.accept(id, token: token)
+        link.accept(id, token: Int(token))
     }
 
     /// Answers with `status` and ends the stream.
     package func refuse(status: Int) {
         guard let link, let id else { return }
-        link.refuse(id, token: token, status: status)
+        link.refuse(id, token: Int(token), status: status)
         release()
     }
 
     /// Cuts the stream. Nothing is told any more.
     package func reset() {
         if let link, let id {
-            link.reset(id, token: token)
+            link.reset(id, token: Int(token))
         } else {
             waiter?.abandoned()
         }
@@ -165,16 +171,10 @@ package final class TunnelStream {
 
     // MARK: What its tunnel does
 
-    /// The tunnel has noted that the stream waits for room in the outgoing buffer.
-    var isWaitingForRoom = false
-
-    /// Who looks for a tunnel for it, until the peer has answered; nil for a stream that a peer opened.
-    var waiter: TunnelWaiter?
-
     func opened(on link: TunnelLink, as id: StreamID, token: Int) {
         self.link = link
         self.id = id
-        self.token = token
+        self.token = Int32(clamping: token)
         peerIdentity = link.peerIdentity
         hasSent = false
         handler?.streamOpened(self)

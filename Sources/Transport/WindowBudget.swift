@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import Tunnel
 
 /// How many bytes the streams of all loops may be granted beyond the window that each has: what peers may make this
 /// worker hold if their applications stop reading at once. Safe from any thread.
@@ -20,6 +21,27 @@ package final class WindowBudget: Sendable {
     }
 
     fileprivate func give(_ bytes: Int) { granted.subtract(bytes, ordering: .relaxed) }
+}
+
+/// The window of a stream that takes much: how it grows, and what it has of the budget for that. Confined to its loop.
+final class StreamWindow {
+    private var growth: WindowGrowth
+    private var share: WindowShare
+
+    init(at now: ContinuousClock.Instant, of budget: WindowBudget) {
+        growth = WindowGrowth(at: now)
+        share = WindowShare(of: budget)
+    }
+
+    /// The application took `count` bytes more. Before credit is given for them, or withheld.
+    ///
+    /// - Returns: the window's size from now on, if it changes.
+    func took(_ count: Int, at now: ContinuousClock.Instant) -> Int? {
+        share.took(count)
+        guard let size = growth.took(count, at: now), share.resize(to: growth.extra(at: size)) else { return nil }
+        growth.resized(to: size)
+        return size
+    }
 }
 
 /// One stream's part of it, which goes back when the stream ends. Confined to its loop.

@@ -5,7 +5,6 @@
 ///     initial ──taken fast──> twice ──taken fast──> ... maximum
 ///        ^────────taken slowly───────┴─────────────────┘
 package struct WindowGrowth {
-    // In 32 bits, as thousands of idle streams have one.
     private var granted: Int32
     private let initial: Int32
     private let maximum: Int32

@@ -19,17 +19,18 @@ def idle(bench, counts):
     result = {}
     for candidate in bench.candidates:
         if candidate.name in ("envoy", "meshnode", "baseline"):
-            result[candidate.name] = [idle_of(bench, candidate, count) for count in counts]
+            first = hold(bench, candidate, 64)
+            before = memory_of_all(candidate)
+            result[candidate.name] = [idle_of(bench, candidate, count, before) for count in counts]
+            bench.machines.end(first)
     return result
 
 
-def idle_of(bench, candidate, count):
-    holders = [hold(bench, candidate, 64)]
-    before = memory_of_all(candidate)
-    holders.append(hold(bench, candidate, count))
+def idle_of(bench, candidate, count, before):
+    """`before` is from before any count: what a larger one finds free is from the smaller one before it."""
+    holder = hold(bench, candidate, count)
     after = memory_of_all(candidate)
-    for process in holders:
-        bench.machines.end(process)
+    bench.machines.end(holder)
     time.sleep(1)
     # Anonymous memory is the figure: pages of the program itself come and go meanwhile, in either direction.
     return {"connections": count, "rss_before_bytes": before["Rss"], "rss_after_bytes": after["Rss"],

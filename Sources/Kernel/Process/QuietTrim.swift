@@ -4,11 +4,14 @@ internal import Glibc
 /// Decides when a process has become quiet, so that it may give back what only its work needed: free pages of the
 /// heap, and the pages of code that nobody runs any more. Starting up alone touches tens of MiB of code.
 ///
-///     busy ── two quiet ticks in a row ──> trim, once ── a tick that is not ──> busy
+///     busy ── two quiet ticks in a row ──> trim ── eight ──> trim ── a tick that is not ──> busy
+///
+/// The second time is for what was kept for a while in case that it would be needed again: pools of buffers.
 package struct QuietTrim: Sendable {
     /// Quiet is who uses less than this part of one core.
     private static let share = 20
-    private static let quietTicksNeeded = 2
+    /// After how many quiet ticks in a row.
+    private static let trims = 2...8
 
     private var last: (used: Duration, now: ContinuousClock.Instant)?
     private var quietTicks = 0
@@ -28,9 +31,9 @@ package struct QuietTrim: Sendable {
             quietTicks = 0
             return false
         }
-        // It stops at one more than is needed, so that each quiet time is trimmed once.
-        quietTicks = min(quietTicks + 1, Self.quietTicksNeeded + 1)
-        return quietTicks == Self.quietTicksNeeded
+        // It stops at one more than is needed, so that each quiet time is trimmed twice.
+        quietTicks = min(quietTicks + 1, Self.trims.upperBound + 1)
+        return quietTicks == Self.trims.lowerBound || quietTicks == Self.trims.upperBound
     }
 }
 

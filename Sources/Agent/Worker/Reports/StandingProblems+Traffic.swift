@@ -4,8 +4,6 @@ internal import Telemetry
 extension StandingProblems {
     /// Traffic that is older than this, in seconds, is no news.
     private static let trafficIsNews: Int64 = 900
-    /// Decisions that are asked again under policies in dry run.
-    private static let mostFlows = 512
     /// More than these are told as one number.
     private static let mostEdges = 10
 
@@ -40,7 +38,7 @@ extension StandingProblems {
     private var dryRunProblems: [Problem] {
         guard snapshot.policies.contains(where: \.isDryRun) else { return [] }
         var denials: [NamespacedName: Int] = [:]
-        for flow in flows.prefix(Self.mostFlows)
+        for flow in flows
         where flow.reason == nil && now - flow.secondsSince1970 < Self.trafficIsNews {
             guard let workload = snapshot.workload(flow.destination) else { continue }
             let verdict = Authorizer.decide(flow.facts, to: workload, in: snapshot)
