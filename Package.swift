@@ -64,28 +64,21 @@ let harnesses: [Target] =
             exclude: ["Corpus", "FailCases"], swiftSettings: houseForTests)
     }
 
-/// Microbenchmarks, for hack/microbench.sh alone: what they need is neither fetched nor built otherwise.
+/// The benchmark library, for hack/microbench.sh --timed alone: neither it nor what it needs is fetched otherwise.
 let measuresMicro = Context.environment["MESHNODE_BENCHMARKS"] != nil
 let benchmarkLibrary = "https://github.com/ordo-one/benchmark"
 // Without its traits it puts nothing between the program and its allocator.
 let microPackages: [Package.Dependency] =
     measuresMicro ? [.package(url: benchmarkLibrary, from: "1.38.1", traits: [])] : []
-let microTargets: [Target] =
+let microTimed: [Target] =
     measuresMicro
     ? [
-        .target(
-            name: "MicroSubjects",
-            dependencies: ["Telemetry", "Tunnel", "TLS", "HTTP", "Mesh", "Addressing", "Bytes"],
-            path: "Benchmarks/Micro/Subjects", swiftSettings: houseForTests),
-        .executableTarget(
-            name: "MicroCounted", dependencies: ["MicroSubjects"], path: "Benchmarks/Micro/Counted",
-            swiftSettings: houseForTests),
         // The library's plugin wants a folder right below Benchmarks.
         .executableTarget(
             name: "MicroTimed", dependencies: ["MicroSubjects", product("Benchmark", "benchmark")],
             path: "Benchmarks/Micro", exclude: ["Subjects", "Counted", "compare.py", "thresholds.json"],
             sources: ["Timed"],
-            swiftSettings: houseForTests, plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+            swiftSettings: houseForTests, plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
     ] : []
 
 let package = Package(
@@ -254,5 +247,13 @@ let package = Package(
             name: "NodeTests",
             dependencies: ["TestSupport", "Kernel", "Capture", "Keeper", "Mesh", "Addressing"],
             swiftSettings: houseForTests),
-    ] + harnesses + microTargets
+        // Microbenchmarks: built with everything else, so that no change breaks them unseen.
+        .target(
+            name: "MicroSubjects",
+            dependencies: ["Telemetry", "Tunnel", "TLS", "HTTP", "Mesh", "Addressing", "Bytes"],
+            path: "Benchmarks/Micro/Subjects", swiftSettings: houseForTests),
+        .executableTarget(
+            name: "MicroCounted", dependencies: ["MicroSubjects"], path: "Benchmarks/Micro/Counted",
+            swiftSettings: houseForTests),
+    ] + harnesses + microTimed
 )

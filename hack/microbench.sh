@@ -59,21 +59,20 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
     exit 1
 }
 export MESHNODE_MICRO_CREDENTIALS=$work
-# A build of its own: the package has more dependencies with the benchmarks than without.
-export MESHNODE_BENCHMARKS=1 SWIFT_BACKTRACE=enable=no
-scratch=(--scratch-path .build/micro)
+export SWIFT_BACKTRACE=enable=no
 
 if [[ $mode == timed ]]; then
-    swift package "${scratch[@]}" --disable-sandbox benchmark --target MicroTimed
+    # A build of its own: the package has more dependencies with the benchmark library than without.
+    MESHNODE_BENCHMARKS=1 swift package --scratch-path .build/micro --disable-sandbox benchmark --target MicroTimed
     exit
 fi
 
 echo "building"
-swift build "${scratch[@]}" -c release --product MicroCounted >"$work/build.log" 2>&1 || {
+swift build -c release --static-swift-stdlib --product MicroCounted >"$work/build.log" 2>&1 || {
     tail -n 40 "$work/build.log"
     exit 1
 }
-counted=$(swift build "${scratch[@]}" -c release --show-bin-path)/MicroCounted
+counted=$(swift build -c release --show-bin-path)/MicroCounted
 "$counted" >"$work/subjects" || exit 1
 
 echo "counting"
