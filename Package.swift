@@ -204,16 +204,20 @@ let package = Package(
             name: "DataPlaneTestSupport",
             dependencies: ["TestSupport", "Kernel", "Identity", "TLS", "Mesh", "Addressing"],
             path: "Tests/DataPlaneTestSupport", swiftSettings: houseForTests),
+        // NamespaceTestSupport: network namespaces for the tests of the privileged side.
+        .target(
+            name: "NamespaceTestSupport", dependencies: ["Kernel"], path: "Tests/NamespaceTestSupport",
+            swiftSettings: houseForTests),
         tests(of: "Addressing"),
         tests(of: "Bytes"),
         tests(of: "Mesh", ["Addressing"]),
         tests(of: "HTTP", ["Bytes"]),
         tests(of: "TLS", ["Bytes"]),
         tests(of: "Tunnel", ["HTTP", "Mesh", "Addressing", "Bytes"]),
-        tests(of: "Kernel", ["Addressing", "Bytes"]),
+        tests(of: "Kernel", ["NamespaceTestSupport", "Addressing", "Bytes"]),
         tests(of: "Capture", ["Kernel", "Mesh", "Addressing"]),
         tests(of: "CNI", ["Addressing"]),
-        tests(of: "Keeper", ["Kernel", "Capture", "CNI", "Mesh", "Addressing"]),
+        tests(of: "Keeper", ["NamespaceTestSupport", "Kernel", "Capture", "CNI", "Mesh", "Addressing"]),
         tests(of: "Identity", ["TLS", "Mesh", "Bytes"]),
         tests(
             of: "Transport",

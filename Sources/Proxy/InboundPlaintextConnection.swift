@@ -9,20 +9,13 @@ internal import Transport
 ///
 ///     deciding ──allowed──> connecting to the application ──> relaying ──> over
 ///        └────────denied────────────┴──────failed────────────────────────────^
-final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate, SocketConnectOwner, RelayOwner {
-    private enum Phase {
-        case connecting(SocketConnect)
-        case relaying(SocketRelay)
-        case over
-    }
-
+final class InboundPlaintextConnection: ServedConnection, StreamSocketDelegate {
     private let client: StreamSocket
     private let clientAddress: ClientAddress
     private let destination: OriginalDestination
     let pod: LocalPod
     let proxy: ProxyLoop
-    private var phase = Phase.over
-    private var isOver = false
+    var phase = ServingPhase<SocketRelay>.deciding
     var account: ConnectionAccount
 
     init(
@@ -56,12 +49,7 @@ final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate,
         }
         guard let workload = pod.workload else { return refuse(.unknownDestination, "the pod's record has not come") }
         if let refusal = admit(at: workload, peer: nil) { return refuse(refusal.reason, refusal.detail) }
-        let connect = SocketConnect(
-            to: destination.address,
-            from: SocketConnect.visibleSource(of: clientAddress.address.ip, at: destination.address.ip),
-            isWithinNode: true, timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
-        phase = .connecting(connect)
-        connect.start(with: pod.stock)
+        connect(to: destination.address, from: clientAddress.address.ip)
     }
 
     var facts: ConnectionFacts {
@@ -77,10 +65,7 @@ final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate,
         relay.start()
     }
 
-    func connectFailed(errorNumber: Int32) {
-        let error = SystemError("connect \(destination)", errorNumber)
-        refuse(error.isTimeout ? .upstreamTimeout : .upstreamRefused, error.description)
-    }
+    func refuseClient(_ reason: Reason) { client.reset() }
 
     // MARK: The client while the application is being connected to
 
@@ -89,46 +74,6 @@ final class InboundPlaintextConnection: InboundConnection, StreamSocketDelegate,
     func socketDrained(_ socket: StreamSocket, count: Int) {}
 
     func socketFailed(_ socket: StreamSocket, errorNumber: Int32) {
-        if case .connecting(let connect) = phase { connect.cancel() }
         refuse(.peerReset, "the client reset the connection before it was open")
-    }
-
-    // MARK: Ends
-
-    private func refuse(_ reason: Reason, _ detail: String) {
-        guard !isOver else { return }
-        isOver = true
-        phase = .over
-        client.reset()
-        account.blame(reason, detail)
-        account.refused(at: proxy.moment, in: proxy.journal)
-        proxy.ended(self)
-    }
-
-    func relayEnded(_ end: RelayEnd, bytes: RelayedBytes) {
-        guard !isOver else { return }
-        isOver = true
-        phase = .over
-        account.closed(end, bytes, at: proxy.moment, in: proxy.journal)
-        proxy.ended(self)
-    }
-
-    func close(_ reason: Reason, _ detail: String) {
-        account.blame(reason, detail)
-        switch phase {
-        case .connecting(let connect):
-            connect.cancel()
-            refuse(reason, detail)
-        case .relaying(let relay): relay.abort()
-        case .over: break
-        }
-    }
-
-    var isOpen: Bool {
-        if case .relaying = phase { true } else { false }
-    }
-
-    var relayed: RelayedBytes {
-        if case .relaying(let relay) = phase { relay.relayed } else { RelayedBytes() }
     }
 }

@@ -10,19 +10,12 @@ internal import Tunnel
 ///
 ///     deciding ──allowed──> connecting to the application ──200──> relaying ──> over
 ///        └──400, 401────────────┴──503───────────────────────────────────────────^
-final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnectOwner, RelayOwner {
-    private enum Phase {
-        case connecting(SocketConnect)
-        case relaying(StreamRelay)
-        case over
-    }
-
+final class InboundStream: ServedConnection, TunnelStreamHandler {
     private let stream: TunnelStream
     let pod: LocalPod
     let proxy: ProxyLoop
-    private var phase = Phase.over
+    var phase = ServingPhase<StreamRelay>.deciding
     var account: ConnectionAccount
-    private var isOver = false
 
     init(
         stream: TunnelStream, request: ConnectRequest?, clientAddress: ClientAddress, localAddress: IPAddress,
@@ -57,21 +50,12 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
     /// Decides on a request that is well-formed: policy, then the application. Called once.
     func start() {
         guard let workload = pod.workload else {
-            return refuse(.unknownDestination, "the pod's record has not come", status: 503)
+            return refuse(.unknownDestination, "the pod's record has not come")
         }
         if let refusal = admit(at: workload, peer: stream.peerIdentity) {
-            return refuse(refusal.reason, refusal.detail, status: RequestRefusal.status(for: refusal.reason))
+            return refuse(refusal.reason, refusal.detail)
         }
-        let connect = SocketConnect(
-            to: destination, from: SocketConnect.visibleSource(of: clientIP, at: destination.ip),
-            isWithinNode: true, timeout: proxy.settings.connect, resources: proxy.resources, owner: self)
-        phase = .connecting(connect)
-        connect.start(with: pod.stock)
-    }
-
-    /// Refuses a request that was not well-formed.
-    func refuseRequest(_ reason: Reason, _ detail: String) {
-        refuse(reason, detail, status: 400)
+        connect(to: destination, from: clientIP)
     }
 
     /// The address that the tunnel came in on; only the port is taken from the authority.
@@ -95,10 +79,7 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
         relay.start()
     }
 
-    func connectFailed(errorNumber: Int32) {
-        let error = SystemError("connect \(destination)", errorNumber)
-        refuse(error.isTimeout ? .upstreamTimeout : .upstreamRefused, error.description, status: 503)
-    }
+    func refuseClient(_ reason: Reason) { stream.refuse(status: RequestRefusal.status(for: reason)) }
 
     // MARK: The stream while the application is being connected to
 
@@ -114,49 +95,6 @@ final class InboundStream: InboundConnection, TunnelStreamHandler, SocketConnect
 
     func streamLost(_ failure: TunnelFailure) {
         abandon(failure.reason, failure.detail)
-    }
-
-    // MARK: Ends
-
-    private func refuse(_ reason: Reason, _ detail: String, status: Int) {
-        guard !isOver else { return }
-        stream.refuse(status: status)
-        abandon(reason, detail)
-    }
-
-    private func abandon(_ reason: Reason, _ detail: String) {
-        guard !isOver else { return }
-        isOver = true
-        if case .connecting(let connect) = phase { connect.cancel() }
-        phase = .over
-        account.blame(reason, detail)
-        account.refused(at: proxy.moment, in: proxy.journal)
-        proxy.ended(self)
-    }
-
-    func relayEnded(_ end: RelayEnd, bytes: RelayedBytes) {
-        guard !isOver else { return }
-        isOver = true
-        phase = .over
-        account.closed(end, bytes, at: proxy.moment, in: proxy.journal)
-        proxy.ended(self)
-    }
-
-    func close(_ reason: Reason, _ detail: String) {
-        account.blame(reason, detail)
-        switch phase {
-        case .connecting: refuse(reason, detail, status: RequestRefusal.status(for: reason))
-        case .relaying(let relay): relay.abort()
-        case .over: break
-        }
-    }
-
-    var isOpen: Bool {
-        if case .relaying = phase { true } else { false }
-    }
-
-    var relayed: RelayedBytes {
-        if case .relaying(let relay) = phase { relay.relayed } else { RelayedBytes() }
     }
 }
 

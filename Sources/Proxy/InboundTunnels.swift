@@ -60,7 +60,7 @@ final class InboundTunnels: TunnelAcceptor.Delegate {
             _ = try request.get().destination(local: tunnel.localAddress)
             connection.start()
         } catch {
-            connection.refuseRequest(error.reason, Self.text(of: error.reason, at: tunnel))
+            connection.refuse(error.reason, Self.text(of: error.reason, at: tunnel))
         }
     }
 

@@ -9,7 +9,7 @@ internal import Transport
 ///
 /// Little is copied, much goes through a pipe, inside of the kernel: a direction changes over when it has brought much at
 /// once, and back when it has brought little.
-final class SocketRelay: StreamSocketDelegate, EventHandler {
+final class SocketRelay: Relay, StreamSocketDelegate, EventHandler {
     private let resources: LoopResources
     private let client: StreamSocket
     private let server: StreamSocket

@@ -8,7 +8,7 @@ internal import Transport
 /// allow. Towards the socket, what it does not take waits here, and credit goes back to the peer only for what
 /// was written: that is the back-pressure. FIN is END_STREAM and back, a RST is RST_STREAM and back, each
 /// direction on its own.
-final class StreamRelay: StreamSocketDelegate, TunnelStreamHandler, EventHandler {
+final class StreamRelay: Relay, StreamSocketDelegate, TunnelStreamHandler, EventHandler {
     /// Which side the socket is on: for the account only.
     enum Role {
         /// The socket is the client's: an outbound connection.

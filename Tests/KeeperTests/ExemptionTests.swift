@@ -1,6 +1,7 @@
 import Addressing
 import Glibc
 import Mesh
+import NamespaceTestSupport
 import TestSupport
 import Testing
 

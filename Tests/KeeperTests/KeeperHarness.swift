@@ -1,4 +1,5 @@
 import Glibc
+import NamespaceTestSupport
 import Synchronization
 import Testing
 
@@ -216,6 +217,6 @@ final class KeeperHarness: @unchecked Sendable {
         pthread_join(thread, nil)
         keeper = nil
         known = []
-        if !leavesDirectory { Commands.shell("rm -rf \(directory)") }
+        if !leavesDirectory { shell("rm -rf \(directory)") }
     }
 }

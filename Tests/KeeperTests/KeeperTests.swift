@@ -1,6 +1,7 @@
 import Addressing
 import Glibc
 import Mesh
+import NamespaceTestSupport
 import TestSupport
 import Testing
 
@@ -145,7 +146,7 @@ struct KeeperTests {
         let pod = TestNamespace(addresses: ["10.201.15.1/32"])
         let (harness, worker, _, _) = try captured(wish("a", ["10.201.15.1"]))
         defer { end(harness, worker) }
-        #expect(Commands.shell("ip netns exec \(pod.name) nft flush ruleset"))
+        #expect(shell("ip netns exec \(pod.name) nft flush ruleset"))
         #expect(!pod.isCaptured)
         #expect(try worker.report { $0.repairs == 1 }.state == .captured)
         #expect(pod.redirects)
@@ -281,7 +282,7 @@ struct KeeperTests {
         wish.excludedInboundPorts = [9191]
         try controller.send(ControllerToKeeper.podWanted(wish), to: Inherited.Controller.keeper)
         _ = try worker.report { $0.state == .captured }
-        while !Commands.shell("ip netns exec \(pod.name) nft list set inet meshnode excluded_in | grep -q 9191") {}
+        while !shell("ip netns exec \(pod.name) nft list set inet meshnode excluded_in | grep -q 9191") {}
         #expect(pod.redirects)
         // Nothing was withdrawn: the next thing the worker hears is the answer to this.
         try worker.send(LoopToKeeper.requestSockets(wish.uid, .v4, count: 1), to: Inherited.Worker.firstLoop)

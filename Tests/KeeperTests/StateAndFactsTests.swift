@@ -1,6 +1,7 @@
 import Addressing
 import Glibc
 import Mesh
+import NamespaceTestSupport
 import TestSupport
 import Testing
 
@@ -53,7 +54,7 @@ extension KeeperTests {
         next.stop()
         kill(third.pid, SIGKILL)
         next.join()
-        Commands.shell("rm -rf \(harness.directory)")
+        shell("rm -rf \(harness.directory)")
     }
 
     @Test func `a worker that gave signs of life and gives none any more is ended and counted`() throws {
@@ -143,6 +144,6 @@ extension KeeperTests {
         #expect(keeper.pods.isEmpty && keeper.wishes.count == 0)
         #expect(keeper.counters.unenrolments == 1)
         try? keeper.cgroup?.remove()
-        Commands.shell("rm -rf /tmp/mnt-keeper-runtime-\(CurrentProcess.pid)")
+        shell("rm -rf /tmp/mnt-keeper-runtime-\(CurrentProcess.pid)")
     }
 }

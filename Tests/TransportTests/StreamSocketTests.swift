@@ -126,9 +126,10 @@ private final class SocketPair: @unchecked Sendable {
             sent.add(bytes)
             now += try pair.world.on { bytes.send(on: pair.socket) }
         }
-        let waiting = try pair.world.on { pair.socket.pendingCount }
+        // At one moment: what the peer takes meanwhile goes from one to the other.
+        let (waiting, drained) = try pair.world.on { (pair.socket.pendingCount, pair.recorder.drained) }
         #expect(waiting > 0)
-        #expect(waiting + now + pair.recorder.drained == sent.count)
+        #expect(waiting + now + drained == sent.count)
         try pair.world.on { pair.socket.finish() }
         let result = pair.peer.digestAll()
         #expect(result.end == .finished)
@@ -158,8 +159,8 @@ private final class SocketPair: @unchecked Sendable {
         }
         let (all, ranges) = (bytes, places)
         let sent = try pair.world.on { pair.socket.send(all.span.bytes, at: ranges.span) }
-        let waiting = try pair.world.on { pair.socket.pendingCount }
-        #expect(sent + waiting + pair.recorder.drained == wanted.count)
+        let (waiting, drained) = try pair.world.on { (pair.socket.pendingCount, pair.recorder.drained) }
+        #expect(sent + waiting + drained == wanted.count)
         try pair.world.on { pair.socket.finish() }
         let result = pair.peer.receiveAll()
         #expect(result.end == .finished)

@@ -1,6 +1,7 @@
 import Addressing
 import Glibc
 import Mesh
+import NamespaceTestSupport
 import TestSupport
 import Testing
 
@@ -48,7 +49,7 @@ extension KeeperTests {
             let node = try PluginTests.Node()
             defer {
                 node.end()
-                Commands.shell("ip link del \(bridge)")
+                shell("ip link del \(bridge)")
             }
             let pod = TestNamespace()
             let adding = try chain(node, "--pod shop/web add c1 \(pod.path)", name: "add")
@@ -67,7 +68,7 @@ extension KeeperTests {
             let node = try PluginTests.Node()
             defer {
                 node.end()
-                Commands.shell("ip link del \(bridge)")
+                shell("ip link del \(bridge)")
             }
             let pod = TestNamespace()
             let taken = try pod.open().performSystemCalls { () throws(SystemError) in

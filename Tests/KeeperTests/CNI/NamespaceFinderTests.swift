@@ -1,6 +1,7 @@
 import Addressing
 import Glibc
 import Mesh
+import NamespaceTestSupport
 import TestSupport
 import Testing
 
@@ -48,7 +49,7 @@ private final class Sleeper {
         }
         self.directories = directories
         if let own = directories.last {
-            try #require(Commands.shell("echo \(pid) >\(own)/cgroup.procs"), "the process cannot be moved into \(own)")
+            try #require(shell("echo \(pid) >\(own)/cgroup.procs"), "the process cannot be moved into \(own)")
         }
         // nsenter has done its work when sleep runs in its place.
         while Files.status("/proc/\(pid)/ns/net") != Files.status(path) { sched_yield() }
@@ -126,8 +127,8 @@ struct NamespaceFinderTests {
 
     @Test func `a process of the pod in the machine's namespace is no find`() throws {
         let sleeper = try Sleeper(in: nil, cgroup: cgroup(uid))
-        Commands.shell("ip addr add 10.204.5.1/32 dev lo")
-        defer { Commands.shell("ip addr del 10.204.5.1/32 dev lo") }
+        shell("ip addr add 10.204.5.1/32 dev lo")
+        defer { shell("ip addr del 10.204.5.1/32 dev lo") }
         #expect(try InterfaceAddresses.ofThisThread().contains(ip("10.204.5.1")))
         #expect(find(finder, uid, "10.204.5.1") == nil)
         withExtendedLifetime(sleeper) {}

@@ -1,4 +1,5 @@
 import Glibc
+import NamespaceTestSupport
 import Testing
 
 @testable import Keeper
@@ -18,7 +19,7 @@ enum PluginProgram {
     /// Debian's containernetworking-plugins, and what runs the chain.
     static let hasBridge =
         access("/usr/lib/cni/bridge", X_OK) == 0 && access("/usr/lib/cni/host-local", X_OK) == 0
-        && Commands.shell("python3 --version")
+        && shell("python3 --version")
 }
 
 extension String {

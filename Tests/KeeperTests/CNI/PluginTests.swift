@@ -1,6 +1,7 @@
 import Addressing
 import Glibc
 import Mesh
+import NamespaceTestSupport
 import TestSupport
 import Testing
 
@@ -189,7 +190,7 @@ extension KeeperTests {
             let node = try Node()
             defer { node.end() }
             let sandbox = Sandbox("shop/web", "10.203.9.1", node.harness)
-            Commands.shell("ip -n \(sandbox.namespace.name) addr flush dev lo")
+            shell("ip -n \(sandbox.namespace.name) addr flush dev lo")
             let (status, output) = try node.call(sandbox, "ADD", .capture(wish("shop/web")))
             #expect(status == 1)
             #expect(output.contains("has none of the addresses that it was given: 10.203.9.1"))
@@ -239,7 +240,7 @@ extension KeeperTests {
             var refusals = 0
             // The keeper itself looks once a second, and may be there first.
             for _ in 0..<5 where refusals == 0 {
-                Commands.shell("ip netns exec \(sandbox.namespace.name) nft flush ruleset")
+                shell("ip netns exec \(sandbox.namespace.name) nft flush ruleset")
                 let (status, output) = try sandbox.call("CHECK")
                 guard status != 0 else { continue }
                 refusals += 1
@@ -312,7 +313,7 @@ extension KeeperTests {
             defer { node.end() }
             let sandbox = Sandbox("shop/web", "10.203.18.1", node.harness)
             let program = try #require(PluginProgram.path)
-            Commands.shell("cp \(program) \(node.harness.directory)/plugin")
+            shell("cp \(program) \(node.harness.directory)/plugin")
             let clock = ContinuousClock()
             var times: [String: [Duration]] = [:]
             for command in [String](repeating: "ADD", count: 100) + [String](repeating: "DEL", count: 100) {

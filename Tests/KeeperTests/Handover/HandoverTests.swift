@@ -1,6 +1,7 @@
 import Addressing
 import Glibc
 import Mesh
+import NamespaceTestSupport
 import TestSupport
 import Testing
 
@@ -95,7 +96,7 @@ extension KeeperTests {
         current.join()
         #expect(Files.status("\(directory)/agent.sock") == nil)
         #expect(pod.redirects)
-        Commands.shell("rm -rf \(directory)")
+        shell("rm -rf \(directory)")
     }
 
     @Test func `what waits in the backlog is answered by the next agent's worker`() throws {
@@ -195,7 +196,7 @@ extension KeeperTests {
         second.stop()
         worker.join()
         second.join()
-        Commands.shell("rm -rf \(first.directory)")
+        shell("rm -rf \(first.directory)")
     }
 
     @Test func `captured connections go on while agents are exempted and change`() throws {

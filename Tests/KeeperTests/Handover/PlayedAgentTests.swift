@@ -1,5 +1,6 @@
 import Glibc
 import Mesh
+import NamespaceTestSupport
 import TestSupport
 import Testing
 
@@ -43,7 +44,7 @@ extension KeeperTests {
 
         func end() {
             pthread_join(thread, nil)
-            Commands.shell("rm -rf \(directory)")
+            shell("rm -rf \(directory)")
         }
     }
 

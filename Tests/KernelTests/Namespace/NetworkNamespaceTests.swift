@@ -1,6 +1,7 @@
 import Addressing
 import Glibc
 import Kernel
+import NamespaceTestSupport
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import Glibc
 import Kernel
+import NamespaceTestSupport
 import Testing
 
 @Suite struct ChildProcessTests {

@@ -36,17 +36,6 @@ enum Commands {
         }
     }
 
-    /// Runs iproute2's `ip`; false if it fails.
-    @discardableResult
-    static func ip(_ arguments: String) -> Bool {
-        guard let path = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"].first(where: { Files.status($0) != nil }) else {
-            return false
-        }
-        // The shell gives `ip` nowhere to complain to.
-        let result = try? run("/bin/sh", ["-c", "exec \(path) \(arguments) >/dev/null 2>&1"])
-        return result?.exit == .exited(code: 0)
-    }
-
     /// Runs `body` on a thread of its own, so that what it does to its thread ends with it.
     static func onOwnThread(_ body: @escaping @Sendable () -> Void) {
         final class Box {
