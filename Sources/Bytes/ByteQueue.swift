@@ -1,8 +1,8 @@
 /// Bytes that wait for a slow receiver: first in, first out, in blocks of a pool. Empty, it holds no memory.
 ///
-/// Confined to the loop that owns the pool.
+/// Confined to the loop that owns the pool. A queue has one pool, which is told with what is put in, as thousands of idle
+/// connections have queues.
 @safe package struct ByteQueue: ~Copyable {
-    private let pool: BufferPool
     /// Nil while nothing waits, as with nearly every connection at nearly every moment.
     private var store: Store?
 
@@ -17,9 +17,7 @@
         init(_ buffer: consuming ByteBuffer) { self.buffer = buffer }
     }
 
-    package init(pool: BufferPool) {
-        self.pool = pool
-    }
+    package init() {}
 
     /// Bytes that wait.
     package var count: Int { store?.count ?? 0 }
@@ -27,7 +25,7 @@
     package var isEmpty: Bool { store == nil }
 
     /// Takes all of `bytes` from `start` on.
-    package mutating func append(_ bytes: RawSpan, from start: Int = 0) {
+    package mutating func append(_ bytes: RawSpan, from start: Int = 0, in pool: BufferPool) {
         guard start < bytes.byteCount else { return }
         let store = store ?? Store()
         self.store = store

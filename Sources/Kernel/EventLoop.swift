@@ -108,6 +108,8 @@ package final class EventLoop: @unchecked Sendable {
             slot = free
         } else {
             slot = UInt32(truncatingIfNeeded: slots.count)
+            // By a quarter, not to twice as many: thousands of them are idle connections.
+            if slots.count == slots.capacity { slots.reserveCapacity(slots.count + max(64, slots.count / 4)) }
             slots.append(Slot())
         }
         slots[Int(slot)].handler = handler

@@ -12,7 +12,6 @@ struct ConnectionAccount {
         case packed(PackedRecord)
     }
 
-    private let patterns: RecordPatterns
     private var handles: ConnectionHandles?
     /// Its place against the limits of its workload; left when it ends.
     private var admission: Admission?
@@ -20,10 +19,8 @@ struct ConnectionAccount {
     // Last, where what follows an account has room behind it.
     private var storage: Storage
 
-    /// - Parameter patterns: those of the connection's loop.
-    init(_ record: ConnectionRecord, sharing patterns: RecordPatterns) {
+    init(_ record: ConnectionRecord) {
         storage = .whole(RecordBox(record))
-        self.patterns = patterns
     }
 
     /// As far as it is known by now.
@@ -180,7 +177,8 @@ struct ConnectionAccount {
 
     // MARK: Steps of its life
 
-    mutating func opened(in journal: ConnectionJournal) {
+    /// - Parameter patterns: those of the connection's loop.
+    mutating func opened(in journal: ConnectionJournal, sharing patterns: RecordPatterns) {
         guard case .whole(let box) = storage else { return }
         let record = box.record
         let packed = PackedRecord(box, sharing: patterns)

@@ -33,8 +33,7 @@ final class InboundPlaintextConnection: ServedConnection, StreamSocketDelegate {
                 id: proxy.nextConnectionID(), direction: .inbound, security: .plaintext,
                 source: PeerFacts(address: clientAddress.address, workload: peer, identity: nil),
                 destination: PeerFacts(address: destination.address, workload: pod.workload, identity: nil),
-                openedAt: proxy.moment),
-            sharing: proxy.patterns)
+                openedAt: proxy.moment))
     }
 
     /// Decides and connects. Called once.
@@ -61,7 +60,7 @@ final class InboundPlaintextConnection: ServedConnection, StreamSocketDelegate {
     func connected(_ socket: StreamSocket) {
         let relay = SocketRelay(client: client, server: socket, resources: proxy.resources, owner: self)
         phase = .relaying(relay)
-        account.opened(in: proxy.journal)
+        account.opened(in: proxy.journal, sharing: proxy.patterns)
         relay.start()
     }
 

@@ -33,8 +33,7 @@ final class InboundStream: ServedConnection, TunnelStreamHandler {
                 destination: PeerFacts(
                     address: SocketAddress(localAddress, request?.authority.port ?? 0), workload: pod.workload,
                     identity: pod.workload?.identity),
-                openedAt: proxy.moment),
-            sharing: proxy.patterns)
+                openedAt: proxy.moment))
     }
 
     /// Where the mesh's state does not have the peer, its own word is better than none: for people only.
@@ -75,7 +74,7 @@ final class InboundStream: ServedConnection, TunnelStreamHandler {
         stream.accept()
         let relay = StreamRelay(socket: socket, stream: stream, role: .serverSocket, owner: self)
         phase = .relaying(relay)
-        account.opened(in: proxy.journal)
+        account.opened(in: proxy.journal, sharing: proxy.patterns)
         relay.start()
     }
 

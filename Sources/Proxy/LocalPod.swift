@@ -142,7 +142,7 @@ final class LocalPod: TimerHandler {
             // Somebody connected to the port itself; there is nowhere to go.
             return socket.setResetOnClose()
         }
-        let stream = StreamSocket(accepted: socket, loop: proxy.loop, pool: proxy.resources.pendingPool)
+        let stream = StreamSocket(accepted: socket, resources: proxy.resources)
         let connection = OutboundConnection(
             client: stream, clientAddress: ClientAddress(client), destination: OriginalDestination(destination),
             pod: self,
@@ -153,7 +153,7 @@ final class LocalPod: TimerHandler {
 
     private func servePlaintext(_ socket: consuming TCPSocket, _ client: SocketAddress) {
         guard let destination = socket.originalDestination(client: client) else { return socket.setResetOnClose() }
-        let stream = StreamSocket(accepted: socket, loop: proxy.loop, pool: proxy.resources.pendingPool)
+        let stream = StreamSocket(accepted: socket, resources: proxy.resources)
         let connection = InboundPlaintextConnection(
             client: stream, clientAddress: ClientAddress(client), destination: OriginalDestination(destination),
             pod: self,

@@ -16,8 +16,9 @@ extension OutboundConnection: SocketConnectOwner {
     func connected(_ socket: StreamSocket) {
         socket.tuneForNetwork(findsDeadPeers: true)
         let relay = SocketRelay(client: client, server: socket, resources: proxy.resources, owner: self)
+        opened()
         phase = .relayingSocket(relay)
-        account.opened(in: proxy.journal)
+        account.opened(in: proxy.journal, sharing: proxy.patterns)
         relay.start()
     }
 

@@ -60,13 +60,11 @@ extension OutboundConnection: SameNodeOwner {
 
     func sameNodeOpened(_ socket: StreamSocket) {
         guard case .joining(let inbound) = phase else { return socket.reset() }
-        stopTimer()
         let relay = SocketRelay(
-            client: client, server: socket, early: early, resources: proxy.resources, owner: self)
-        early = EarlyBytes()
-        phase = .relayingSameNode(relay, inbound)
+            client: client, server: socket, early: opened(), resources: proxy.resources, owner: self)
+        phase = .relayingSameNode(inbound)
         if let endpoint { proxy.load.opened(to: endpoint) }
-        account.opened(in: proxy.journal)
+        account.opened(in: proxy.journal, sharing: proxy.patterns)
         inbound.joined(relay)
         relay.start()
     }

@@ -11,7 +11,7 @@ extension OutboundConnection: TunnelStreamHandler {
 
     /// Begins on `route`, by whichever way leads to its endpoint.
     func open(_ route: TunnelRoute, from source: Workload) {
-        tried.insert(route.endpoint.uid)
+        opening?.tried.insert(route.endpoint.uid)
         account.routed(route, hostname: proxy.hostname(of: route.service))
         startTimer()
         openOnThisNode(route, from: source)
@@ -26,7 +26,7 @@ extension OutboundConnection: TunnelStreamHandler {
             authority: route.authority, baggage: pod.baggage, forwarded: nil, traceParent: nil)
         phase = .over
         // Most clients speak first, and at once: what they say goes out with the CONNECT.
-        if early.isEmpty { client.expectBytes() }
+        if opening?.early.isEmpty ?? false { client.expectBytes() }
         takeEarly()
         guard !isOver else { return }
         let stream = proxy.tunnels.open(key, request, sockets: pod.stock, handler: self)
@@ -42,7 +42,7 @@ extension OutboundConnection: TunnelStreamHandler {
     /// Takes what the client has said so far, as much as can be kept; whether that was more than before.
     @discardableResult
     func takeEarly() -> Bool {
-        switch early.read(from: client, proxy.resources) {
+        switch opening?.early.read(from: client, proxy.resources) {
         case .some(let hasRead): return hasRead
         case .none:
             clientBroke()
@@ -51,27 +51,22 @@ extension OutboundConnection: TunnelStreamHandler {
     }
 
     func sendEarly(on stream: TunnelStream) {
-        let next = early.sending { stream.send($0) }
-        early.sent(next)
+        guard let next = opening?.early.sending({ stream.send($0) }) else { return }
+        opening?.early.sent(next)
     }
 
     func streamOpened(_ stream: TunnelStream) {
-        early.beginAgain()
+        opening?.early.beginAgain()
         sendEarly(on: stream)
     }
 
     func streamAccepted() {
         guard case .opening(let stream) = phase else { return }
-        stopTimer()
         account.destinationProved(stream.peerIdentity)
-        // It stays where it is now, with thousands of others.
-        tried = []
-        let relay = StreamRelay(
-            socket: client, stream: stream, role: .clientSocket, early: early, owner: self)
-        early = EarlyBytes()
+        let relay = StreamRelay(socket: client, stream: stream, role: .clientSocket, early: opened(), owner: self)
         phase = .relayingStream(relay)
         if let endpoint { proxy.load.opened(to: endpoint) }
-        account.opened(in: proxy.journal)
+        account.opened(in: proxy.journal, sharing: proxy.patterns)
         relay.start()
     }
 
@@ -120,7 +115,8 @@ extension OutboundConnection: TunnelStreamHandler {
     /// Tries another endpoint of the service, if there is one; the reason of the last attempt stands otherwise.
     private func retry(_ reason: Reason, _ detail: String) {
         if let endpoint { proxy.load.failed(to: endpoint) }
-        guard account.isToService, tried.count < Self.mostAttempts, let source = pod.workload,
+        guard account.isToService, let tried = opening?.tried, tried.count < Self.mostAttempts,
+            let source = pod.workload,
             account.openedAt.instant.duration(to: proxy.now) < proxy.settings.connect,
             case .tunnel(let next) = proxy.route(to: destination, from: source, excluding: tried),
             !tried.contains(next.endpoint.uid)

@@ -21,7 +21,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
         case joining(SameNodeInbound)
         case connecting(SocketConnect)
         case relayingStream(StreamRelay)
-        case relayingSameNode(SocketRelay, SameNodeInbound)
+        case relayingSameNode(SameNodeInbound)
         case relayingSocket(SocketRelay)
         case over
     }
@@ -30,13 +30,20 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
     let pod: LocalPod
     let proxy: ProxyLoop
     var phase = Phase.over
-    var tried: Set<WorkloadUID> = []
+    /// Nil once it is open: it stays where it is then, with thousands of others.
+    private(set) var opening: Opening? = Opening()
     var account: ConnectionAccount
     var isOver = false
-    /// Runs while a way into the mesh is being opened.
-    private var openingTimer: TimerID?
-    /// What the client said before there was an answer.
-    var early = EarlyBytes()
+
+    /// What is known while a way is being opened.
+    final class Opening {
+        /// Endpoints that were tried, the present one included.
+        var tried: Set<WorkloadUID> = []
+        /// What the client said before there was an answer.
+        var early = EarlyBytes()
+        /// Runs while a way into the mesh is being opened.
+        fileprivate var timer: TimerID?
+    }
 
     init(
         client: StreamSocket, clientAddress: ClientAddress, destination: OriginalDestination, pod: LocalPod,
@@ -49,8 +56,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
             ConnectionRecord(
                 id: proxy.nextConnectionID(), direction: .outbound, security: .plaintext,
                 source: PeerFacts(address: clientAddress.address, workload: pod.workload, identity: nil),
-                destination: PeerFacts(address: destination.address), openedAt: proxy.moment),
-            sharing: proxy.patterns)
+                destination: PeerFacts(address: destination.address), openedAt: proxy.moment))
         account.requested(destination)
     }
 
@@ -77,7 +83,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
         }
         account.routing(snapshotVersion: proxy.snapshot.version)
         if let refusal = admit(to: pod, source, peer: nil) { return refuse(refusal.reason, refusal.detail) }
-        switch proxy.route(to: destination, from: source, excluding: tried) {
+        switch proxy.route(to: destination, from: source, excluding: []) {
         case .tunnel(let route): open(route, from: source)
         case .plaintext(let route): connect(route)
         case .refused(let reason, let detail):
@@ -90,16 +96,25 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
     // MARK: The time that a way into the mesh may take
 
     func startTimer() {
-        if openingTimer == nil { openingTimer = proxy.loop.schedule(after: proxy.settings.opening, self) }
+        guard let opening, opening.timer == nil else { return }
+        opening.timer = proxy.loop.schedule(after: proxy.settings.opening, self)
     }
 
-    func stopTimer() {
-        if let openingTimer { proxy.loop.cancel(openingTimer) }
-        openingTimer = nil
+    private func stopTimer() {
+        if let timer = opening?.timer { proxy.loop.cancel(timer) }
+        opening?.timer = nil
+    }
+
+    /// The way is open; what the client said meanwhile.
+    @discardableResult
+    func opened() -> EarlyBytes {
+        stopTimer()
+        defer { opening = nil }
+        return opening?.early ?? EarlyBytes()
     }
 
     func timerFired(at now: ContinuousClock.Instant) {
-        openingTimer = nil
+        opening?.timer = nil
         guard isOpening else { return }
         let detail = "no answer to the CONNECT within \(proxy.settings.opening)"
         giveUpOpening(.upstreamTimeout, detail)
@@ -163,7 +178,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
         switch last {
         case .relayingStream:
             if let endpoint { proxy.load.closed(to: endpoint) }
-        case .relayingSameNode(_, let inbound):
+        case .relayingSameNode(let inbound):
             if let endpoint { proxy.load.closed(to: endpoint) }
             inbound.relayEnded(end, bytes: bytes, account.record)
         case .probing, .opening, .joining, .connecting, .relayingSocket, .over: break
@@ -176,7 +191,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
         account.blame(reason, detail)
         switch phase {
         case .relayingStream(let relay): relay.abort()
-        case .relayingSameNode(let relay, _): relay.abort()
+        case .relayingSameNode(let inbound): inbound.abortRelay()
         case .relayingSocket(let relay): relay.abort()
         case .probing, .opening, .joining, .connecting, .over:
             giveUpOpening(reason, detail)
@@ -194,7 +209,7 @@ final class OutboundConnection: AccountedConnection, StreamSocketDelegate, Relay
     var relayed: RelayedBytes {
         switch phase {
         case .relayingStream(let relay): relay.relayed
-        case .relayingSameNode(let relay, _): relay.relayed
+        case .relayingSameNode(let inbound): inbound.relayed
         case .relayingSocket(let relay): relay.relayed
         case .probing, .opening, .joining, .connecting, .over: RelayedBytes()
         }

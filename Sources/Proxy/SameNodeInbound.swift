@@ -57,7 +57,7 @@ final class SameNodeInbound: InboundConnection, SocketConnectOwner, TimerHandler
                 address: destination, workload: pod.workload, identity: proof.destinationIdentity),
             openedAt: proxy.moment)
         record.isSameNode = true
-        account = ConnectionAccount(record, sharing: proxy.patterns)
+        account = ConnectionAccount(record)
     }
 
     /// Decides and connects. Called once; the outcome may be told before it returns.
@@ -91,7 +91,12 @@ final class SameNodeInbound: InboundConnection, SocketConnectOwner, TimerHandler
     /// `relay` carries the bytes from now on; the owner has it.
     func joined(_ relay: SocketRelay) {
         phase = .open(relay)
-        account.opened(in: proxy.journal)
+        account.opened(in: proxy.journal, sharing: proxy.patterns)
+    }
+
+    /// Ends both sides of an open connection with a reset.
+    func abortRelay() {
+        if case .open(let relay) = phase { relay.abort() }
     }
 
     // MARK: Trust

@@ -67,7 +67,7 @@ final class SocketConnect: SocketReceiver, StreamSocketDelegate, TimerHandler {
         stopWaiting()
         guard owner != nil else { return }
         if isWithinNode { SocketTuning.applyWithinNode(to: socket) }
-        let socket = StreamSocket(unconnected: socket, loop: resources.loop, pool: resources.pendingPool)
+        let socket = StreamSocket(unconnected: socket, resources: resources)
         self.socket = socket
         do {
             try socket.start(

@@ -31,7 +31,7 @@ package final class FlowRing: Sendable {
     private let state = Mutex(State())
 
     /// - Parameter capacity: how many are kept; at least 1.
-    package init(capacity: Int = 512) { self.capacity = max(1, capacity) }
+    package init(capacity: Int = 256) { self.capacity = max(1, capacity) }
 
     /// Keeps `flow` in place of the oldest.
     package func append(_ flow: Flow) {

@@ -29,42 +29,42 @@ package final class StreamSocket: EventHandler, TimerHandler {
 
     // The large ones first, so that there is no room between them: thousands of idle connections have them.
 
-    /// Where it lives.
-    package let loop: EventLoop
+    private let resources: LoopResources
     /// Held strongly until the socket is closed, which ends the cycle.
     private var delegate: (any StreamSocketDelegate)?
-    private var pending: ByteQueue
+    private var pending = ByteQueue()
     private var timeout: TimerID?
     /// A read may bring something.
     package private(set) var mayRead = false
     private var mayWrite = false
     private var hasTriedToWrite = false
     private var registration: EventLoop.Registration?
-    private var socket: TCPSocket?
-    private var failure: Int32?
-    private var phase: Phase
     private var isPeerClosed = false
     /// All is read that came before the peer's FIN.
     private var isAtEnd = false
     /// The connection is broken: its end is told by the kernel alone.
     private var isBroken = false
+    private var socket: TCPSocket?
     private var isFinishing = false
     private var hasSentFinish = false
+    private var phase: Phase
+    private var failure: Int32?
+
+    /// Where it lives.
+    package var loop: EventLoop { resources.loop }
 
     /// A socket that is connected already, such as one just accepted. `start` makes it live.
-    package init(accepted socket: consuming TCPSocket, loop: EventLoop, pool: BufferPool) {
-        self.loop = loop
+    package init(accepted socket: consuming TCPSocket, resources: LoopResources) {
+        self.resources = resources
         self.socket = consume socket
         phase = .open
-        pending = ByteQueue(pool: pool)
     }
 
     /// A socket that is to connect; `start(connectingTo:)` makes it live.
-    package init(unconnected socket: consuming TCPSocket, loop: EventLoop, pool: BufferPool) {
-        self.loop = loop
+    package init(unconnected socket: consuming TCPSocket, resources: LoopResources) {
+        self.resources = resources
         self.socket = consume socket
         phase = .connecting
-        pending = ByteQueue(pool: pool)
     }
 
     /// Begins to watch the socket for `delegate`. Throws if epoll takes no more descriptors.
@@ -181,7 +181,7 @@ package final class StreamSocket: EventHandler, TimerHandler {
         var sent = 0
         if pending.isEmpty, mayWrite || !hasTriedToWrite { sent = writeNow(bytes) }
         guard phase == .open else { return sent }
-        if sent < bytes.byteCount { pending.append(bytes, from: sent) }
+        if sent < bytes.byteCount { pending.append(bytes, from: sent, in: resources.pendingPool) }
         return sent
     }
 
@@ -195,7 +195,7 @@ package final class StreamSocket: EventHandler, TimerHandler {
         var behind = sent
         for index in places.indices {
             let place = places[index]
-            if behind < place.count { pending.append(bytes.extracting(place), from: behind) }
+            if behind < place.count { pending.append(bytes.extracting(place), from: behind, in: resources.pendingPool) }
             behind = max(0, behind - place.count)
         }
         return sent

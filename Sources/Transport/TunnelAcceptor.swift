@@ -70,7 +70,7 @@ package final class TunnelAcceptor: TunnelLinkOwner {
             socket.setResetOnClose()
             return error
         }
-        let stream = StreamSocket(accepted: socket, loop: resources.loop, pool: resources.pendingPool)
+        let stream = StreamSocket(accepted: socket, resources: resources)
         var made: TunnelLink?
         do {
             let link = try TunnelLink(

@@ -142,7 +142,7 @@ extension TunnelLink {
         // Who is not trusted any more is not served on what came before it read the GOAWAY.
         guard cut == nil else { return session.reset(id, code: .refusedStream, at: resources.loop.now) }
         let request = session.request(of: id)
-        let stream = TunnelStream(handler: nil, resources: resources)
+        let stream = TunnelStream(handler: nil)
         let token = add(stream)
         session.setToken(token, of: id)
         stream.opened(on: self, as: id, token: token)

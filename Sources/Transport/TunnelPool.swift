@@ -47,7 +47,7 @@ package final class TunnelPool: TunnelLinkOwner {
     package func open(
         _ key: PoolKey, _ request: ConnectRequest, sockets: SocketStock, handler: any TunnelStreamHandler
     ) -> TunnelStream {
-        let stream = TunnelStream(handler: handler, resources: resources)
+        let stream = TunnelStream(handler: handler)
         place(TunnelWaiter(key: key, request: request, stream: stream, sockets: sockets, pool: self))
         return stream
     }
@@ -56,7 +56,7 @@ package final class TunnelPool: TunnelLinkOwner {
     private func place(_ waiter: TunnelWaiter) {
         lastWaiter += 1
         waiter.number = lastWaiter
-        waiter.stream.waiter = waiter
+        waiter.stream.waits(with: waiter)
         switch pool.streamWanted(waiter.key, waiter: waiter.number) {
         case .use(let session): start(waiter, on: session)
         case .dial(let session):
@@ -188,7 +188,7 @@ package final class TunnelPool: TunnelLinkOwner {
         _ session: SessionID, _ key: PoolKey, _ socket: consuming TCPSocket, from origin: ObjectIdentifier
     ) throws(TunnelFailure) {
         let credentials = try identities.credentials(of: key.source, role: .client, at: wallClock())
-        let stream = StreamSocket(unconnected: socket, loop: resources.loop, pool: resources.pendingPool)
+        let stream = StreamSocket(unconnected: socket, resources: resources)
         let link: TunnelLink
         do {
             link = try TunnelLink(

@@ -25,14 +25,11 @@ package enum StreamSendResult: Hashable, Sendable {
 package final class TunnelStream {
     // The large ones first, so that there is no room between them: thousands of idle streams have them.
     private var handler: (any TunnelStreamHandler)?
-    private var early: ByteQueue
+    private var early = ByteQueue()
     private var link: TunnelLink?
-    /// Its window beyond the first, from when it takes much.
-    private var window: StreamWindow?
+    private var helper = Helper.none
     /// Who the peer is, from its verified certificate; nil until there is a tunnel.
     package private(set) var peerIdentity: SPIFFEID?
-    /// Who looks for a tunnel for it, until the peer has answered; nil for a stream that a peer opened.
-    var waiter: TunnelWaiter?
     private(set) var id: StreamID?
     private var isRelaying = false
     private var hasFinishedEarly = false
@@ -42,15 +39,24 @@ package final class TunnelStream {
     private var hasSent = false
     /// The tunnel has noted that the stream waits for room in the outgoing buffer.
     var isWaitingForRoom = false
+    /// The peer ended its direction and takes nothing more.
+    private var isDiscarding = false
     private var token: Int32 = 0
-    /// Bytes that the application took while the window was the first.
-    private var taken: Int32 = 0
-    /// The peer ended its direction and takes nothing more; bytes that were thrown away since.
-    private var discarded: Int32?
+    /// Bytes that the application took while the window was the first; of a stream that is discarding, those that were
+    /// thrown away.
+    private var counted: Int32 = 0
 
-    init(handler: (any TunnelStreamHandler)?, resources: LoopResources) {
+    /// What a stream needs for some of its life, never both.
+    private enum Helper {
+        case none
+        /// Who looks for a tunnel for it, until the peer has answered; not for a stream that a peer opened.
+        case waiter(TunnelWaiter)
+        /// Its window beyond the first, from when it takes much.
+        case window(StreamWindow)
+    }
+
+    init(handler: (any TunnelStreamHandler)?) {
         self.handler = handler
-        early = ByteQueue(pool: resources.pendingPool)
     }
 
     /// From now on tells `handler` of everything but payload and FIN, which wait for `redirect`.
@@ -83,15 +89,15 @@ package final class TunnelStream {
 
     /// What is still sent to a peer that takes no more. Who does not stop is cut, as TCP would do it.
     private func discard(from socket: StreamSocket, _ resources: LoopResources) -> StreamSendResult {
-        guard let discarded else { return .blocked }
-        guard discarded <= Self.mostDiscarded else {
+        guard isDiscarding else { return .blocked }
+        guard counted <= Self.mostDiscarded else {
             wasReset()
             return .blocked
         }
         var scratch = resources.makeScratch()
         let result = StreamSendResult(socket.read(into: &scratch))
         guard case .bytes(let count) = result else { return result }
-        self.discarded = Int32(clamping: Int(discarded) + count)
+        counted = Int32(clamping: Int(counted) + count)
         return .bytes(0)
     }
 
@@ -104,7 +110,7 @@ package final class TunnelStream {
     /// - Returns: how many bytes were taken.
     package func send(_ bytes: RawSpan) -> Int {
         guard let link else { return 0 }
-        guard let id else { return discarded == nil ? 0 : bytes.byteCount }
+        guard let id else { return isDiscarding ? bytes.byteCount : 0 }
         let count = link.send(id, bytes, for: self)
         if count > 0 { hasSent = true }
         return count
@@ -126,13 +132,13 @@ package final class TunnelStream {
 
     /// Before credit is given for what was taken, or withheld.
     private func adaptWindow(to count: Int, _ link: TunnelLink, _ id: StreamID) {
-        if let window {
+        if case .window(let window) = helper {
             guard let size = window.took(count, at: link.resources.loop.now) else { return }
             link.session.setStreamWindow(id, Int32(clamping: size))
         } else {
-            taken = Int32(clamping: Int(taken) + count)
-            guard taken >= TunnelLimits().streamWindow / 2 else { return }
-            window = StreamWindow(at: link.resources.loop.now, of: link.resources.windows)
+            counted = Int32(clamping: Int(counted) + count)
+            guard counted >= TunnelLimits().streamWindow / 2 else { return }
+            helper = .window(StreamWindow(at: link.resources.loop.now, of: link.resources.windows))
         }
     }
 
@@ -154,7 +160,7 @@ package final class TunnelStream {
         if let link, let id {
             link.reset(id, token: Int(token))
         } else {
-            waiter?.abandoned()
+            if case .waiter(let waiter) = helper { waiter.abandoned() }
         }
         release()
     }
@@ -163,13 +169,16 @@ package final class TunnelStream {
     package func release() {
         handler = nil
         isRelaying = false
-        waiter = nil
+        helper = .none
         link = nil
         id = nil
         early.consume(early.count)
     }
 
     // MARK: What its tunnel does
+
+    /// `waiter` looks for a tunnel for it.
+    func waits(with waiter: TunnelWaiter) { helper = .waiter(waiter) }
 
     func opened(on link: TunnelLink, as id: StreamID, token: Int) {
         self.link = link
@@ -186,13 +195,14 @@ package final class TunnelStream {
         id = nil
         isWaitingForRoom = false
         guard !hasFinished else { return }
-        discarded = 0
+        isDiscarding = true
+        counted = 0
         handler?.streamWritable()
     }
 
     func accepted() {
         isAnswered = true
-        waiter = nil
+        helper = .none
         handler?.streamAccepted()
     }
 
@@ -206,8 +216,8 @@ package final class TunnelStream {
     func received(_ bytes: RawSpan, at places: Span<Range<Int>>) {
         if isRelaying {
             handler?.streamReceived(bytes, at: places)
-        } else if handler != nil {
-            for index in places.indices { early.append(bytes.extracting(places[index])) }
+        } else if handler != nil, let pool = link?.resources.pendingPool {
+            for index in places.indices { early.append(bytes.extracting(places[index]), in: pool) }
         }
     }
 
@@ -230,7 +240,7 @@ package final class TunnelStream {
     /// - Parameter isCertain: the peer says that it did not; otherwise it may have passed on what was sent.
     func unprocessed(_ failure: TunnelFailure, isCertain: Bool) {
         if isCertain { hasSent = false }
-        guard !isAnswered, !hasSent, handler != nil, let waiter else { return lost(failure) }
+        guard !isAnswered, !hasSent, handler != nil, case .waiter(let waiter) = helper else { return lost(failure) }
         link = nil
         id = nil
         isWaitingForRoom = false

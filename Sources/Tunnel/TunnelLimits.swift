@@ -19,11 +19,11 @@ package struct TunnelLimits: Hashable, Sendable {
     package var connectionWindow: Int32 = 16 << 20
     /// Largest frame payload that is accepted, in bytes.
     package var maxFrameSize: UInt32 = 1 << 20
-    /// Streams that a dialling peer may have open at once.
-    package var maxConcurrentStreams: UInt32 = 200
-    /// Streams that we open on one session at most, whatever the peer allows: as many as we accept ourselves. A session
-    /// costs as much memory as fifty idle streams.
-    package var maxOwnStreams = 200
+    /// Streams that a dialling peer may have open at once. As many as the library's table of them holds before it
+    /// doubles: a session costs as much memory as forty idle streams, which its streams share.
+    package var maxConcurrentStreams: UInt32 = 384
+    /// Streams that we open on one session at most, whatever the peer allows: as many as we accept ourselves.
+    package var maxOwnStreams = 384
     /// Decoded header list that a dialling side accepts, in bytes.
     package var diallingHeaderList: UInt32 = 16 << 10
     /// Decoded header list that an accepting side accepts, in bytes.

@@ -195,7 +195,7 @@ final class ProxyWorld: @unchecked Sendable {
         try test.on {
             let pod = try #require(proxy.pod(Self.web))
             let client = StreamSocket(
-                accepted: .init(number: near), loop: proxy.loop, pool: proxy.resources.pendingPool)
+                accepted: .init(number: near), resources: proxy.resources)
             let connection = OutboundConnection(
                 client: client, clientAddress: ClientAddress(source), destination: OriginalDestination(destination),
                 pod: pod, proxy: proxy)
@@ -216,7 +216,7 @@ final class ProxyWorld: @unchecked Sendable {
         try test.on {
             let pod = try #require(proxy.pod(Self.api(number)))
             let socket = StreamSocket(
-                accepted: .init(number: near), loop: proxy.loop, pool: proxy.resources.pendingPool)
+                accepted: .init(number: near), resources: proxy.resources)
             let connection = InboundPlaintextConnection(
                 client: socket, clientAddress: ClientAddress(client), destination: OriginalDestination(destination),
                 pod: pod, proxy: proxy)

@@ -5,6 +5,7 @@ import Mesh
 import Telemetry
 import TestSupport
 import Testing
+
 @testable import Proxy
 
 /// Counts how often it is judged again.

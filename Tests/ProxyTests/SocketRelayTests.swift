@@ -32,7 +32,7 @@ private final class RelayWorld: RelayOwner, @unchecked Sendable {
         self.resources = resources
         try test.on { [self] in
             let sockets = [first, second].map {
-                StreamSocket(accepted: .init(number: $0), loop: test.loop, pool: resources.pendingPool)
+                StreamSocket(accepted: .init(number: $0), resources: resources)
             }
             for socket in sockets { try socket.start(Deaf()) }
             let relay = SocketRelay(client: sockets[0], server: sockets[1], resources: resources, owner: self)

@@ -189,7 +189,7 @@ final class Applications: TunnelAcceptor.Delegate {
         do {
             let (near, far) = try Self.socketPair(smallBuffers: hasSmallBuffers)
             let socket = StreamSocket(
-                accepted: TCPSocket(number: near), loop: resources.loop, pool: resources.pendingPool)
+                accepted: TCPSocket(number: near), resources: resources)
             let carrier = Carrier(socket)
             carrier.isServing = true
             try socket.start(carrier)

@@ -1,6 +1,7 @@
 import Kernel
 import TestSupport
 import Testing
+
 @testable import Transport
 
 private final class Receiver: SocketReceiver {

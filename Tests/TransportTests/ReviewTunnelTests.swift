@@ -3,6 +3,7 @@ import Kernel
 import TestSupport
 import Testing
 import Tunnel
+
 @testable import Transport
 
 @Suite struct `A tunnel that is full in both directions` {

@@ -24,7 +24,7 @@ private final class SocketPair: @unchecked Sendable {
         let accepted = try listener.acceptNonblocking()
         if smallBuffers { peer.narrow(from: accepted) }
         let resources = LoopResources(loop: world.loop)
-        let socket = StreamSocket(accepted: TCPSocket(number: accepted), loop: world.loop, pool: resources.pendingPool)
+        let socket = StreamSocket(accepted: TCPSocket(number: accepted), resources: resources)
         let recorder = SocketRecorder(isReading: isReading)
         try world.on { try socket.start(recorder) }
         self.world = world
@@ -41,9 +41,9 @@ private final class SocketPair: @unchecked Sendable {
         defer { world.end() }
         let address = (try PlainListener()).address
         let recorder = SocketRecorder()
-        let pool = BufferPool(blockSize: 1024, keepAtMost: 1)
+        let resources = LoopResources(loop: world.loop)
         try world.on {
-            let socket = StreamSocket(unconnected: try TCPSocket.make(.v4), loop: world.loop, pool: pool)
+            let socket = StreamSocket(unconnected: try TCPSocket.make(.v4), resources: resources)
             try socket.start(connectingTo: address, from: nil, timeout: .seconds(10), recorder)
         }
         try world.wait(for: "the refusal") { !recorder.failures.isEmpty }
@@ -68,9 +68,9 @@ private final class SocketPair: @unchecked Sendable {
             others.append(try other.descriptor.duplicate().release())
         }
         let recorder = SocketRecorder()
-        let pool = BufferPool(blockSize: 1024, keepAtMost: 1)
+        let resources = LoopResources(loop: world.loop)
         try world.on {
-            let socket = StreamSocket(unconnected: try TCPSocket.make(.v4), loop: world.loop, pool: pool)
+            let socket = StreamSocket(unconnected: try TCPSocket.make(.v4), resources: resources)
             try socket.start(connectingTo: address, from: nil, timeout: .milliseconds(50), recorder)
         }
         try world.wait(for: "the timeout") { !recorder.failures.isEmpty || recorder.isConnected }
@@ -213,8 +213,7 @@ private final class SocketPair: @unchecked Sendable {
             let accepted = try listener.acceptNonblocking()
             try world.on {
                 let made = StreamSocket(
-                    accepted: TCPSocket(number: accepted), loop: world.loop,
-                    pool: BufferPool(blockSize: 1024, keepAtMost: 1))
+                    accepted: TCPSocket(number: accepted), resources: LoopResources(loop: world.loop))
                 let told = SocketRecorder()
                 try made.start(told)
                 socket = made

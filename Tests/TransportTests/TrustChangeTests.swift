@@ -203,7 +203,7 @@ import Tunnel
                 link.queueFlush()
             }
             let socket = StreamSocket(
-                accepted: .init(number: near), loop: world.test.loop, pool: world.dialling.pendingPool)
+                accepted: .init(number: near), resources: world.dialling)
             let carrier = Carrier(socket)
             try socket.start(carrier)
             carrier.stream = world.pool.open(

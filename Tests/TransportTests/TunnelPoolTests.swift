@@ -81,7 +81,7 @@ import Tunnel
     private func open(_ world: TunnelWorld, port: UInt16, from stock: SocketStock? = nil) throws -> Carrier {
         let (near, far) = try Applications.socketPair()
         let socket = StreamSocket(
-            accepted: .init(number: near), loop: world.test.loop, pool: world.dialling.pendingPool)
+            accepted: .init(number: near), resources: world.dialling)
         let carrier = Carrier(socket)
         carrier.app = far
         try socket.start(carrier)

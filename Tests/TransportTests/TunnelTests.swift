@@ -115,7 +115,7 @@ import Tunnel
         let carrier = try world.test.on {
             clients[0].carrier.stream?.reset()
             let socket = StreamSocket(
-                accepted: .init(number: near), loop: world.test.loop, pool: world.dialling.pendingPool)
+                accepted: .init(number: near), resources: world.dialling)
             let carrier = Carrier(socket)
             try socket.start(carrier)
             carrier.stream = world.pool.open(

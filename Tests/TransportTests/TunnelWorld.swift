@@ -93,7 +93,7 @@ final class TunnelWorld: @unchecked Sendable {
     func open(_ key: PoolKey? = nil, isReading: Bool = true, port: UInt16 = 80) throws -> ClientEnd {
         let (near, far) = try Applications.socketPair()
         return try test.on { [self] in
-            let socket = StreamSocket(accepted: TCPSocket(number: near), loop: test.loop, pool: dialling.pendingPool)
+            let socket = StreamSocket(accepted: TCPSocket(number: near), resources: dialling)
             let carrier = Carrier(socket)
             carrier.isReading = isReading
             try socket.start(carrier)

@@ -210,10 +210,10 @@ import Tunnel
 
     @Test func `only the accepting side of our own limits says how many`() throws {
         let pair = try TunnelPair()
-        #expect(pair.dialler.session.streamCapacity == 200)
+        #expect(pair.dialler.session.streamCapacity == 384)
         var limits = TunnelLimits()
         limits.maxConcurrentStreams = 1000
-        #expect(try TunnelPair(accepting: limits).dialler.session.streamCapacity == 200)
+        #expect(try TunnelPair(accepting: limits).dialler.session.streamCapacity == 384)
     }
 
     @Test func `non-CONNECT and bad authorities are refused with their reason`() throws {

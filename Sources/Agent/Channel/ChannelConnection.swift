@@ -14,7 +14,7 @@ final class ChannelConnection: StreamSocketDelegate {
 
     init(_ descriptor: consuming Descriptor, resources: LoopResources) {
         self.resources = resources
-        socket = StreamSocket(accepted: TCPSocket(descriptor), loop: resources.loop, pool: resources.pendingPool)
+        socket = StreamSocket(accepted: TCPSocket(descriptor), resources: resources)
     }
 
     /// Begins to receive. `onEnd` is called once, with the cause, when the other end is gone or talks nonsense; not
