@@ -30,7 +30,7 @@ extension ProxyLoop {
 
     /// Ends what still runs.
     package func shutDown() {
-        for connection in Array(connections.values) { connection.close(.drain, "the agent's drain deadline passed") }
+        for connection in connections.all { connection.close(.drain, "the agent's drain deadline passed") }
         inboundTunnels.shutDown()
     }
 

@@ -12,7 +12,7 @@ extension ProxyLoop {
         if !isDraining { for pod in pods.values { pod.refresh() } }
         let concerned = withdrawn.union(pods.keys)
         if snapshot.mayJudgeOtherwise(than: old, about: concerned) {
-            for connection in Array(connections.values) { connection.reevaluate() }
+            for connection in connections.all { connection.reevaluate() }
         }
         withdrawn = withdrawn.filter { snapshot.workload($0) != nil }
         load.forget { snapshot.workload($0) == nil }
@@ -24,7 +24,7 @@ extension ProxyLoop {
         if !isDraining { for pod in pods.values { pod.refresh() } }
         tunnels.reviewTrust()
         inboundTunnels.reviewTrust()
-        for connection in Array(connections.values) { connection.reviewTrust() }
+        for connection in connections.all { connection.reviewTrust() }
     }
 
     func route(to destination: OriginalDestination, from source: Workload, excluding tried: Set<WorkloadUID>) -> Route {

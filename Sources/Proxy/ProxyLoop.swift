@@ -30,7 +30,7 @@ package final class ProxyLoop {
     let order: (WorkloadUID, IPAddress.Family, Int) -> Void
     var snapshot = MeshSnapshot()
     var pods: [WorkloadUID: LocalPod] = [:]
-    var connections: [UInt64: any ProxiedConnection] = [:]
+    var connections = ConnectionSet()
     let patterns = RecordPatterns()
     /// Begins with the time, so that an id of a worker that has ended never names another connection, and goes on by
     /// chance, so that two nodes whose workers began in one second do not share ids: half of a second's numbers is left
@@ -131,12 +131,12 @@ package final class ProxyLoop {
     }
 
     func begin(_ connection: any ProxiedConnection) {
-        connections[connection.id] = connection
+        connections.insert(connection)
         tellLoad()
     }
 
     func ended(_ connection: any ProxiedConnection) {
-        connections[connection.id] = nil
+        connections.remove(connection)
         tellLoad()
         finishDrainIfEmpty()
     }
@@ -163,12 +163,12 @@ package final class ProxyLoop {
     var currentCount: Int { connections.count }
 
     /// The same themselves, for tests.
-    var allConnections: [any ProxiedConnection] { Array(connections.values) }
+    var allConnections: [any ProxiedConnection] { connections.all }
 
     /// Adds to the metrics what open connections carried since the last time, and puts away what is not needed any
     /// more. To be called every few seconds.
     package func countBytes() {
-        for connection in connections.values { connection.countBytes() }
+        connections.forEach { $0.countBytes() }
         resources.tidy()
         tellMemory()
         ticks += 1
@@ -179,6 +179,6 @@ package final class ProxyLoop {
 
     /// The open connections, as of now.
     package var openConnections: [ConnectionRecord] {
-        connections.values.filter(\.isOpen).map(\.current)
+        connections.all.filter(\.isOpen).map(\.current)
     }
 }
