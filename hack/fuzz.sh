@@ -23,7 +23,7 @@ while (($#)); do
     case $1 in
         --seconds | --runs)
             [[ ${2:-} =~ ^[0-9]+$ ]] || {
-                usage >&2
+                echo "hack/fuzz.sh: $1 needs a number" >&2
                 exit 64
             }
             if [[ $1 == --seconds ]]; then limit=("-max_total_time=$2"); else limit=("-runs=$2"); fi
@@ -34,6 +34,7 @@ while (($#)); do
             exit 0
             ;;
         -*)
+            echo "hack/fuzz.sh: unknown argument '$1'" >&2
             usage >&2
             exit 64
             ;;
