@@ -14,9 +14,11 @@ package final class SplicePipe {
     /// Bytes that it takes at once; the kernel may give it less room.
     package static let capacity = 512 * 1024
 
+    private static let ignoringBrokenPipes: Void = SignalSource.ignoreBrokenPipes()
+
     /// Throws if there are no descriptors left.
     package init() throws(SystemError) {
-        SignalSource.ignoreBrokenPipes()
+        Self.ignoringBrokenPipes
         var ends: (Int32, Int32) = (-1, -1)
         try retrying("pipe2") {
             unsafe withUnsafeMutablePointer(to: &ends) { pointer in

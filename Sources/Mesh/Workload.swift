@@ -19,29 +19,17 @@ package struct Workload: Hashable, Sendable {
     /// Its namespace.
     package var namespace: String {
         get { box.values.namespace }
-        _modify {
-            let own = own()
-            defer { own.identity = own.values.identity }
-            yield &own.values.namespace
-        }
+        _modify { yield &named.namespace }
     }
     /// The account that its identity is of.
     package var serviceAccount: String {
         get { box.values.serviceAccount }
-        _modify {
-            let own = own()
-            defer { own.identity = own.values.identity }
-            yield &own.values.serviceAccount
-        }
+        _modify { yield &named.serviceAccount }
     }
     /// The domain that its certificate is of.
     package var trustDomain: TrustDomain {
         get { box.values.trustDomain }
-        _modify {
-            let own = own()
-            defer { own.identity = own.values.identity }
-            yield &own.values.trustDomain
-        }
+        _modify { yield &named.trustDomain }
     }
     /// The cluster that it runs in.
     package var cluster: String {
@@ -149,6 +137,16 @@ package struct Workload: Hashable, Sendable {
     }
 
     package func hash(into hasher: inout Hasher) { hasher.combine(box.values) }
+
+    /// The values, to change one that the identity is made of.
+    private var named: Values {
+        get { box.values }
+        _modify {
+            let own = own()
+            defer { own.identity = own.values.identity }
+            yield &own.values
+        }
+    }
 
     /// The fields, held by this value alone from now on.
     private mutating func own() -> Box {

@@ -27,12 +27,7 @@ package struct AgentMetrics: Sendable {
     /// The snapshot in force came `age` ago.
     package func configurationAged(_ age: Duration) { configAge.set(Double(age.components.seconds)) }
 
-    /// The authorizer decided: counts the decision, and what audits and dry runs had to say.
-    package func decided(_ verdict: Verdict) {
-        for counter in counters(of: verdict) { counter.increment() }
-    }
-
-    /// What a decision such as `verdict` counts with.
+    /// What a decision such as `verdict` counts with, and what audits and dry runs had to say.
     package func counters(of verdict: Verdict) -> [CounterHandle] {
         [authorization(verdict.accountablePolicy, verdict.isAllowed ? "allow" : "deny")]
             + verdict.audited.map { authorization($0, "audit") }

@@ -137,7 +137,7 @@ package final class TunnelStream {
             link.session.setStreamWindow(id, Int32(clamping: size))
         } else {
             counted = Int32(clamping: Int(counted) + count)
-            guard counted >= TunnelLimits().streamWindow / 2 else { return }
+            guard counted >= StreamWindow.worthwhileCount else { return }
             helper = .window(StreamWindow(at: link.resources.loop.now, of: link.resources.windows))
         }
     }

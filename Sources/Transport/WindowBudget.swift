@@ -28,6 +28,9 @@ final class StreamWindow {
     private var growth: WindowGrowth
     private var share: WindowShare
 
+    /// Bytes that an application has taken of the first window before it is worth to watch how fast.
+    static let worthwhileCount = TunnelLimits().streamWindow / 2
+
     init(at now: ContinuousClock.Instant, of budget: WindowBudget) {
         growth = WindowGrowth(at: now)
         share = WindowShare(of: budget)

@@ -186,8 +186,10 @@ import Testing
                 name: NamespacedName(namespace: "n", name: name), scope: .mesh, action: action,
                 rules: [AuthorizationRule(clauses: [])], isDryRun: dryRun)
         }
-        metrics.decided(Authorizer.decide(facts, policies: [policy("w", .deny, dryRun: true)]))
-        metrics.decided(Authorizer.decide(facts, policies: [policy("d", .deny), policy("a", .audit)]))
+        for policies in [[policy("w", .deny, dryRun: true)], [policy("d", .deny), policy("a", .audit)]] {
+            let verdict = Authorizer.decide(facts, policies: policies)
+            for counter in metrics.counters(of: verdict) { counter.increment() }
+        }
         let name = "meshnode_authz_total"
         #expect(value(name, ["policy": "none", "decision": "allow"], in: registry) == .integer(1))
         #expect(value(name, ["policy": "n/d", "decision": "deny"], in: registry) == .integer(1))

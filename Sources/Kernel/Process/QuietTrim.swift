@@ -11,7 +11,7 @@ package struct QuietTrim: Sendable {
     /// Quiet is who uses less than this part of one core.
     private static let share = 20
     /// After how many quiet ticks in a row.
-    private static let trims = 2...8
+    private static let (first, second) = (2, 8)
 
     private var last: (used: Duration, now: ContinuousClock.Instant)?
     private var quietTicks = 0
@@ -32,8 +32,8 @@ package struct QuietTrim: Sendable {
             return false
         }
         // It stops at one more than is needed, so that each quiet time is trimmed twice.
-        quietTicks = min(quietTicks + 1, Self.trims.upperBound + 1)
-        return quietTicks == Self.trims.lowerBound || quietTicks == Self.trims.upperBound
+        quietTicks = min(quietTicks + 1, Self.second + 1)
+        return quietTicks == Self.first || quietTicks == Self.second
     }
 }
 
